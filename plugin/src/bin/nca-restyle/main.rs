@@ -1,0 +1,2 @@
+//! Placeholder until the tool is merged.
+fn main() {}

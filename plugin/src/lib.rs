@@ -1,0 +1,1 @@
+//! GStreamer plugin: restyles live video with a trained neural cellular automaton.

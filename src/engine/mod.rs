@@ -1,0 +1,128 @@
+//! What runs an automaton.
+
+pub mod cpu;
+
+use std::sync::Arc;
+
+use crate::frame::{Frame, FrameMut};
+use crate::model::Model;
+use crate::{Size, State};
+
+/// Holds the state of one automaton and updates it.
+///
+/// All engines agree: the same model, seed and frames give the same pictures, up to rounding.
+pub trait Engine: Send {
+    /// Which backend this is.
+    fn backend(&self) -> Backend;
+
+    /// What it runs on, for people: "4 threads, AVX-512".
+    fn device(&self) -> String;
+
+    /// Width and height of the state.
+    fn size(&self) -> Size;
+
+    /// Replaces the frozen channels by the source made of `frame`, which may have any size: it is
+    /// resampled to the state's.
+    fn set_source(&mut self, frame: &Frame<'_>) -> Result<(), EngineError>;
+
+    /// Sets the unfrozen channels to the start state: the output picture is the source's RGB, the
+    /// hidden channels are noise of this `seed`.
+    fn seed(&mut self, seed: u64) -> Result<(), EngineError>;
+
+    /// Runs `steps` steps. Says whether all values that the last of them computed are finite.
+    fn step(&mut self, steps: u32) -> Result<bool, EngineError>;
+
+    /// Shows the output picture: mixes it into `frame`, resampled to its size where that differs.
+    /// A `strength` of 1 replaces the frame's colours, 0 leaves them.
+    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError>;
+
+    /// The whole state, for tests and files.
+    fn state(&mut self) -> Result<State, EngineError>;
+
+    /// Replaces the whole state, frozen channels included.
+    fn set_state(&mut self, state: &State) -> Result<(), EngineError>;
+}
+
+/// Kinds of engines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The fastest that this machine has.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+}
+
+impl Backend {
+    /// All of them, with the names that people use.
+    pub const NAMES: [(Self, &str); 2] = [(Self::Auto, "auto"), (Self::Cpu, "cpu")];
+
+    /// The name that people use.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(backend, _)| *backend == self)
+            .map_or("auto", |(_, name)| name)
+    }
+}
+
+/// Which engine to take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The kind.
+    pub backend: Backend,
+    /// Which of several devices; what it means depends on the backend. None: the first.
+    pub device: Option<String>,
+    /// Threads of the cpu backend; 0: one for each core.
+    pub threads: usize,
+}
+
+/// Why an engine cannot be had or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The device that was asked for is not there.
+    #[error("backend {backend} has no device {device:?}; {available}")]
+    NoDevice {
+        /// Name of the backend.
+        backend: &'static str,
+        /// What was asked for.
+        device: String,
+        /// What there is, as a clause.
+        available: String,
+    },
+    /// The size cannot be run.
+    #[error("cannot run at {size}: {why}")]
+    UnsupportedSize {
+        /// What was asked for.
+        size: Size,
+        /// A clause.
+        why: String,
+    },
+    /// The given state is not of the engine's shape.
+    #[error("the state is {found}; this model at this size needs {needed}")]
+    WrongState {
+        /// C x H x W, as text.
+        found: String,
+        /// C x H x W, as text.
+        needed: String,
+    },
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {why}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// Makes the engine that `selection` asks for, for `model` at `size`. Its state is all zeros.
+pub fn create(
+    model: &Arc<Model>,
+    size: Size,
+    selection: &Selection,
+) -> Result<Box<dyn Engine>, EngineError> {
+    match selection.backend {
+        Backend::Auto | Backend::Cpu => Ok(Box::new(cpu::CpuEngine::new(model, size, selection)?)),
+    }
+}

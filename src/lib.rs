@@ -1,0 +1,22 @@
+//! Neural cellular automata (NCA) that restyle pictures and video.
+//!
+//! A neural cellular automaton is a tiny rule, the same for every pixel, that looks at a pixel's
+//! 3x3 neighbourhood and nudges its state. Given a frame as its fixed source, it repaints it.
+//!
+//! Rooms, in the direction in which data flows:
+//!
+//! - [`frame`]: views of 8-bit RGB frames in memory that belongs to somebody else.
+//! - [`model`]: what an automaton is: its architecture and weights, and the files they come in.
+//! - [`source`]: how a frame becomes the frozen channels that the rule looks at.
+//! - [`engine`]: what runs the rule.
+//! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
+
+pub mod engine;
+pub mod frame;
+pub mod model;
+mod noise;
+pub mod source;
+mod state;
+pub mod stylizer;
+
+pub use state::{Size, State};

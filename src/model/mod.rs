@@ -1,0 +1,64 @@
+//! What an automaton is: its architecture, its weights, and the files they come in.
+
+mod architecture;
+mod error;
+mod format;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use architecture::{Architecture, Blur, Border, FilterScale, InvalidArchitecture, Source};
+pub use error::ModelError;
+pub use format::FormatError;
+
+/// A trained automaton.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What it is.
+    pub architecture: Architecture,
+    /// The layers of its update rule, first to last; shaped as [`Architecture::layers`] says.
+    pub layers: Vec<Layer>,
+    /// How it is meant to be run on video.
+    pub playback: Playback,
+    /// What its maker says of it.
+    pub card: Card,
+}
+
+/// One layer of the update rule: a matrix applied to every pixel, and a bias.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Values that come out.
+    pub outputs: usize,
+    /// Values that go in.
+    pub inputs: usize,
+    /// `outputs` x `inputs`, row after row.
+    pub weights: Vec<f32>,
+    /// `outputs` values, where the layer has a bias.
+    pub bias: Option<Vec<f32>>,
+}
+
+/// How a model is meant to be run on video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Playback {
+    /// Steps on the first frame before it is shown.
+    pub warmup: u32,
+    /// Steps on every later frame.
+    pub steps: u32,
+}
+
+impl Default for Playback {
+    /// What suits the published checkpoints, which say nothing of it.
+    fn default() -> Self {
+        Self {
+            warmup: 32,
+            steps: 4,
+        }
+    }
+}
+
+/// What a model's maker says of it: `name`, `description`, `author`, `license`, `style`, ...
+///
+/// All free text; nothing depends on it.
+pub type Card = BTreeMap<String, String>;

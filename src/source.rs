@@ -1,0 +1,1 @@
+//! How a frame becomes the frozen channels that the rule looks at.

@@ -1,0 +1,164 @@
+//! A model, an engine and the state that lives from frame to frame.
+
+use std::sync::Arc;
+
+use crate::Size;
+use crate::engine::{self, Engine, EngineError, Selection};
+use crate::frame::FrameMut;
+use crate::model::Model;
+
+/// How frames are restyled. All of it may change between any two frames.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Steps a frame; `None`: what the model says. 0 shows the state unchanged.
+    pub steps: Option<u32>,
+    /// Steps on the first frame and after every reset; `None`: what the model says.
+    pub warmup: Option<u32>,
+    /// Mix with the source: 0 is the source, 1 the automaton's picture.
+    pub strength: f32,
+    /// Size of the automaton relative to the frame, in (0, 1].
+    pub scale: f32,
+    /// The state is updated on every `interval`th frame and shown again on those between; at
+    /// least 1.
+    pub interval: u32,
+    /// Of the noise that the hidden channels start from.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            steps: None,
+            warmup: None,
+            strength: 1.0,
+            scale: 1.0,
+            interval: 1,
+            seed: 0,
+        }
+    }
+}
+
+/// What happened to a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The state lived on.
+    Continued,
+    /// The state was started anew, as it is for a first frame, a new size and after a reset.
+    Started,
+    /// The state had gone non-finite and was started anew.
+    Reseeded,
+    /// The state went non-finite even when started anew: the frame is shown as it came.
+    GaveUp,
+}
+
+/// Restyles the frames of a video, one after the other.
+///
+/// The same model, options and frames give the same pictures, bit for bit on the cpu engine,
+/// whatever the number of threads.
+pub struct Stylizer {
+    model: Arc<Model>,
+    selection: Selection,
+    options: Options,
+    engine: Option<Box<dyn Engine>>,
+    /// Frames since the state was started; `None`: it is to be started.
+    frames: Option<u64>,
+}
+
+impl Stylizer {
+    /// A stylizer that has not seen a frame yet; the engine is made when the first one comes.
+    pub fn new(model: Arc<Model>, selection: Selection, options: Options) -> Self {
+        Self {
+            model,
+            selection,
+            options,
+            engine: None,
+            frames: None,
+        }
+    }
+
+    /// The model in use.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The engine in use; none before the first frame.
+    pub fn engine(&self) -> Option<&dyn Engine> {
+        self.engine.as_deref()
+    }
+
+    /// Takes another model from the next frame on, which starts the state anew.
+    pub fn set_model(&mut self, model: Arc<Model>) {
+        self.model = model;
+        self.engine = None;
+    }
+
+    /// Takes another engine from the next frame on, which starts the state anew.
+    pub fn set_selection(&mut self, selection: Selection) {
+        if self.selection != selection {
+            self.selection = selection;
+            self.engine = None;
+        }
+    }
+
+    /// Changes the options from the next frame on. The state lives on, unless its size changes.
+    pub fn set_options(&mut self, options: Options) {
+        self.options = options;
+    }
+
+    /// Starts the state anew with the next frame.
+    pub fn reset(&mut self) {
+        self.frames = None;
+    }
+
+    /// Restyles the next frame of the video in place.
+    ///
+    /// A frame of another size than the last starts the state anew.
+    pub fn process(&mut self, frame: &mut FrameMut<'_>) -> Result<Outcome, EngineError> {
+        let size = scaled(frame.size(), self.options.scale);
+        let engine = match &mut self.engine {
+            Some(engine) if engine.size() == size => engine,
+            slot => {
+                self.frames = None;
+                slot.insert(engine::create(&self.model, size, &self.selection)?)
+            }
+        };
+        let playback = self.model.playback;
+        let warmup = self.options.warmup.unwrap_or(playback.warmup);
+        let steps = self.options.steps.unwrap_or(playback.steps);
+
+        let mut outcome = Outcome::Continued;
+        let mut finite = true;
+        match self.frames {
+            Some(frames) if !frames.is_multiple_of(self.options.interval.max(1).into()) => {}
+            Some(_) => {
+                engine.set_source(&frame.as_frame())?;
+                finite = engine.step(steps)?;
+                if !finite {
+                    outcome = Outcome::Reseeded;
+                }
+            }
+            None => {
+                engine.set_source(&frame.as_frame())?;
+                outcome = Outcome::Started;
+            }
+        }
+        if outcome != Outcome::Continued {
+            self.frames = Some(0);
+            engine.seed(self.options.seed)?;
+            finite = engine.step(warmup)?;
+        }
+        self.frames = self.frames.map(|frames| frames + 1);
+        if !finite {
+            self.frames = None;
+            return Ok(Outcome::GaveUp);
+        }
+        engine.render(frame, self.options.strength)?;
+        Ok(outcome)
+    }
+}
+
+/// The automaton's size for a frame; at least one pixel.
+fn scaled(size: Size, scale: f32) -> Size {
+    let scaled = |length: usize| ((length as f64 * f64::from(scale)).round() as usize).max(1);
+    Size::new(scaled(size.width), scaled(size.height))
+}
