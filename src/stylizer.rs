@@ -21,6 +21,9 @@ pub struct Options {
     /// The state is updated on every `interval`th frame and shown again on those between; at
     /// least 1.
     pub interval: u32,
+    /// A hard cut starts the state anew: how different two frames must be, from 0 (any change is
+    /// a cut) to 1 (nothing is); `None`: cuts are not looked for.
+    pub cut_threshold: Option<f32>,
     /// Of the noise that the hidden channels start from.
     pub seed: u64,
 }
@@ -33,6 +36,7 @@ impl Default for Options {
             strength: 1.0,
             scale: 1.0,
             interval: 1,
+            cut_threshold: None,
             seed: 0,
         }
     }
