@@ -1,14 +1,334 @@
-//! What the element does; for now it lets frames pass.
+//! The element's properties, its life from start to stop, and what it does with a frame.
 
-use std::sync::LazyLock;
+/**
+ * SECTION:element-ncafilter
+ * @title: ncafilter
+ * @short_description: Restyles video with a trained neural cellular automaton
+ *
+ * A neural cellular automaton is a tiny rule, the same for every pixel, that looks at the pixel's
+ * neighbourhood and nudges its state. Trained against the style of a picture or a line of text, it
+ * repaints what it is given. `ncafilter` runs such a rule on video: every frame is the fixed
+ * source that the rule looks at, the rest of the state lives on from frame to frame, so the style
+ * grows and holds on to things.
+ *
+ * #GstNcaFilter:model names the rule: the path of a model file (`.pt` or `.safetensors`) or a
+ * bundled model. It may be changed while the pipeline plays: the new model is read aside and
+ * takes over between two frames. If it cannot be read, there is a warning on the bus and the old
+ * one stays.
+ *
+ * On the first frame, and after every reset, the automaton runs #GstNcaFilter:warmup steps; on
+ * every later frame it runs #GstNcaFilter:steps. It starts anew with new caps, after a flushing
+ * seek, on the signal #GstNcaFilter::reset and, with #GstNcaFilter:reset-on-cut, on hard cuts.
+ *
+ * One buffer comes out for one that goes in, of the same size, with its timestamps, flags and
+ * metas; alpha is not touched. No latency is added. #GstBaseTransform:qos decides whether frames
+ * that would come too late are dropped instead of restyled, as in every video filter; see it with
+ * `gst-inspect-1.0`. For work on files set it to false: then every frame is restyled, and on the
+ * cpu backend the output is the same from run to run.
+ *
+ * If a frame takes too long for live video, lower #GstNcaFilter:scale first: half the scale is a
+ * quarter of the work.
+ *
+ * ## Example pipelines
+ *
+ * A webcam as a pencil sketch:
+ * |[
+ * gst-launch-1.0 v4l2src ! videoconvert ! ncafilter ! videoconvert ! autovideosink
+ * ]|
+ * A file, restyled frame by frame without dropping any:
+ * |[
+ * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert ! ncafilter model=sketch.pt qos=false ! videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
+ * ]|
+ * Before and after, side by side:
+ * |[
+ * gst-launch-1.0 videotestsrc ! video/x-raw,width=640,height=480 ! tee name=t t. ! queue ! ncafilter scale=0.5 ! videoconvert ! compositor name=mix sink_1::xpos=640 ! videoconvert ! autovideosink t. ! queue ! videoconvert ! mix.
+ * ]|
+ */
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use gst::glib;
+use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
+use gst_video::VideoFormat;
 use gst_video::subclass::prelude::*;
+use nca::engine::{Backend, EngineError, Selection};
+use nca::model::ModelError;
+use nca::stylizer::{Options, Outcome, Stylizer};
 
+use super::NcaFilterBackend;
+use super::loader::{Loader, NamedModel};
+use super::picture::{Rectangle, cropped, picture};
+use super::stats::Stats;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "ncafilter",
+        gst::DebugColorFlags::empty(),
+        Some("Neural cellular automaton filter"),
+    )
+});
+
+/// Formats that are restyled as they are: 8 bits of red, green and blue, packed or in planes.
+const FORMATS: [VideoFormat; 12] = [
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
+    VideoFormat::Argb,
+    VideoFormat::Abgr,
+    VideoFormat::Rgbx,
+    VideoFormat::Bgrx,
+    VideoFormat::Xrgb,
+    VideoFormat::Xbgr,
+    VideoFormat::Rgb,
+    VideoFormat::Bgr,
+    VideoFormat::Rgbp,
+    VideoFormat::Gbr,
+];
+
+const DEFAULT_CUT_THRESHOLD: f64 = 0.3;
+
+/// A broken model can go wrong on every frame; the bus hears of it no more often than this.
+const RESEED_WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// More threads than that are a mistake.
+const MAX_THREADS: u32 = 1024;
+
+/// More steps than that on a frame are a mistake.
+const MAX_STEPS: i32 = 1024;
+
+/// The properties' values.
+#[derive(Clone, Debug)]
+struct Settings {
+    model: Option<String>,
+    backend: NcaFilterBackend,
+    device: Option<String>,
+    threads: u32,
+    /// -1: what the model says.
+    steps: i32,
+    /// -1: what the model says.
+    warmup: i32,
+    strength: f64,
+    scale: f64,
+    interval: u32,
+    seed: u64,
+    reset_on_cut: bool,
+    cut_threshold: f64,
+    /// 0: never.
+    stats_interval_ms: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let options = Options::default();
+        Self {
+            model: None,
+            backend: NcaFilterBackend::default(),
+            device: None,
+            threads: 0,
+            steps: -1,
+            warmup: -1,
+            strength: options.strength.into(),
+            scale: options.scale.into(),
+            interval: options.interval,
+            seed: options.seed,
+            reset_on_cut: false,
+            cut_threshold: DEFAULT_CUT_THRESHOLD,
+            stats_interval_ms: 0,
+        }
+    }
+}
+
+impl Settings {
+    fn selection(&self) -> Selection {
+        Selection {
+            backend: match self.backend {
+                NcaFilterBackend::Auto => Backend::Auto,
+                NcaFilterBackend::Cpu => Backend::Cpu,
+            },
+            device: self.device.clone(),
+            threads: self.threads as usize,
+        }
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            steps: self.steps.try_into().ok(),
+            warmup: self.warmup.try_into().ok(),
+            strength: self.strength as f32,
+            scale: self.scale as f32,
+            interval: self.interval,
+            cut_threshold: self.reset_on_cut.then_some(self.cut_threshold as f32),
+            seed: self.seed,
+        }
+    }
+}
+
+/// What lives from start to stop, in the hands of the streaming thread.
+struct State {
+    stylizer: Stylizer,
+    info: Option<gst_video::VideoInfo>,
+    reseed_warning: Option<Instant>,
+    gave_up: bool,
+}
+
+/// Every lock but that of `state` is held for moments only; whoever sets or reads a property takes
+/// those, so nobody waits for a frame.
 #[derive(Default)]
-pub struct NcaFilter;
+pub struct NcaFilter {
+    settings: Mutex<Settings>,
+    loader: Loader,
+    reset: AtomicBool,
+    stats: Mutex<Stats>,
+    state: Mutex<Option<State>>,
+}
+
+impl NcaFilter {
+    /// Starts the state anew with the next frame.
+    fn reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads the model that the settings name on a thread of its own, if frames are being
+    /// restyled; otherwise it is read at the start.
+    fn load_aside(&self) {
+        let Some(request) = self.loader.request() else {
+            return;
+        };
+        let name = self.settings.lock().unwrap().model.clone();
+        let element = self.obj().downgrade();
+        let thread = std::thread::Builder::new().name("ncafilter-model".into());
+        let spawned = thread.spawn(move || {
+            let found = NamedModel::find(name.as_deref());
+            let Some(element) = element.upgrade() else {
+                return;
+            };
+            let this = element.imp();
+            match found {
+                Ok(model) => this.loader.deliver(request, model),
+                Err(err) if this.loader.is_latest(request) => {
+                    gst::element_imp_warning!(
+                        this,
+                        resource_error(&err),
+                        ("{err}; the model in use stays")
+                    );
+                }
+                Err(_) => {}
+            }
+        });
+        if let Err(err) = spawned {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Failed,
+                ("cannot start a thread to read the model: {err}; the model in use stays")
+            );
+        }
+    }
+
+    /// Restyles a frame, or a part of it, in place.
+    fn restyle(
+        &self,
+        frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
+        part: Option<Rectangle>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut picture = picture(frame, part).map_err(|err| {
+            self.post_error_message(err);
+            gst::FlowError::Error
+        })?;
+        if picture.size().pixels() == 0 {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let settings = self.settings.lock().unwrap().clone();
+        let mut state = self.state.lock().unwrap();
+        let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+        if let Some(NamedModel { name, model }) = self.loader.take() {
+            gst::info!(CAT, imp = self, "taking the model {name:?}");
+            state.stylizer.set_model(model);
+            state.gave_up = false;
+            self.stats.lock().unwrap().model = Some(name);
+        }
+        if self.reset.swap(false, Ordering::Relaxed) {
+            state.stylizer.reset();
+        }
+        state.stylizer.set_options(settings.options());
+
+        let before = Instant::now();
+        let outcome = state.stylizer.process(&mut picture).map_err(|err| {
+            self.post_error_message(engine_error(&err));
+            gst::FlowError::Error
+        })?;
+        let now = Instant::now();
+        self.warn(state, outcome, now);
+
+        let started = outcome != Outcome::Continued;
+        let mut stats = self.stats.lock().unwrap();
+        stats.count(now - before, started);
+        if started && let Some(engine) = state.stylizer.engine() {
+            stats.backend = Some(engine.backend().name());
+            stats.device = Some(engine.device());
+        }
+        let interval = Duration::from_millis(settings.stats_interval_ms.into());
+        if !interval.is_zero() && stats.report_due(now, interval) {
+            let structure = stats.structure();
+            drop(stats);
+            let obj = self.obj();
+            let message = gst::message::Element::builder(structure).src(&*obj).build();
+            // Refused only by a bus that nobody reads any more.
+            let _ = obj.post_message(message);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Tells the bus of a state that went wrong.
+    fn warn(&self, state: &mut State, outcome: Outcome, now: Instant) {
+        match outcome {
+            Outcome::Continued | Outcome::Started => {}
+            Outcome::Reseeded => {
+                let recent = state
+                    .reseed_warning
+                    .is_some_and(|then| now.duration_since(then) < RESEED_WARNING_INTERVAL);
+                if !recent {
+                    state.reseed_warning = Some(now);
+                    gst::element_imp_warning!(
+                        self,
+                        gst::StreamError::Failed,
+                        ("the automaton's state was not finite any more and was started anew")
+                    );
+                }
+            }
+            Outcome::GaveUp => {
+                if !std::mem::replace(&mut state.gave_up, true) {
+                    gst::element_imp_warning!(
+                        self,
+                        gst::StreamError::Failed,
+                        ("with this model the automaton's state does not stay finite even when \
+                             started anew; frames are shown as they come")
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Which error of the bus a model error is.
+fn resource_error(err: &ModelError) -> gst::ResourceError {
+    match err {
+        ModelError::NotFound { .. } => gst::ResourceError::NotFound,
+        _ => gst::ResourceError::Read,
+    }
+}
+
+/// The error of the bus that an engine error is.
+fn engine_error(err: &EngineError) -> gst::ErrorMessage {
+    match err {
+        EngineError::NoDevice { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{err}")),
+        EngineError::UnsupportedSize { .. } => gst::error_msg!(gst::StreamError::Format, ("{err}")),
+        EngineError::Threads { .. } => gst::error_msg!(gst::LibraryError::Init, ("{err}")),
+        _ => gst::error_msg!(gst::LibraryError::Failed, ("{err}")),
+    }
+}
 
 #[glib::object_subclass]
 impl ObjectSubclass for NcaFilter {
@@ -17,7 +337,216 @@ impl ObjectSubclass for NcaFilter {
     type ParentType = gst_video::VideoFilter;
 }
 
-impl ObjectImpl for NcaFilter {}
+impl ObjectImpl for NcaFilter {
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            vec![
+                /*
+                 * GstNcaFilter::reset:
+                 *
+                 * Starts the automaton's state anew with the next frame.
+                 */
+                glib::subclass::Signal::builder("reset")
+                    .action()
+                    .class_handler(|args| {
+                        if let Some(Ok(element)) =
+                            args.first().map(|arg| arg.get::<super::NcaFilter>())
+                        {
+                            element.imp().reset();
+                        }
+                        None
+                    })
+                    .build(),
+            ]
+        });
+        &SIGNALS
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let default = Settings::default();
+            vec![
+                glib::ParamSpecString::builder("model")
+                    .nick("Model")
+                    .blurb(
+                        "Path of a model file (.pt, .safetensors) or name of a bundled model; \
+                         unset: the bundled default. While playing, the new model is read aside \
+                         and takes over between frames",
+                    )
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("backend", default.backend)
+                    .nick("Backend")
+                    .blurb("What runs the automaton; only auto falls back to another")
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecString::builder("device")
+                    .nick("Device")
+                    .blurb(
+                        "Which of several devices of the backend; unset: the first. The cpu \
+                         backend has none to choose from",
+                    )
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecUInt::builder("threads")
+                    .nick("Threads")
+                    .blurb("Threads of the cpu backend; 0: one for each core")
+                    .maximum(MAX_THREADS)
+                    .default_value(default.threads)
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecInt::builder("steps")
+                    .nick("Steps")
+                    .blurb(
+                        "Steps of the automaton on every frame; 0: the state is shown unchanged; \
+                         -1: the model's own default",
+                    )
+                    .minimum(-1)
+                    .maximum(MAX_STEPS)
+                    .default_value(default.steps)
+                    .mutable_playing()
+                    .controllable()
+                    .build(),
+                glib::ParamSpecInt::builder("warmup")
+                    .nick("Warm-up")
+                    .blurb(
+                        "Steps of the automaton on the first frame and after every reset; -1: the \
+                         model's own default",
+                    )
+                    .minimum(-1)
+                    .maximum(MAX_STEPS)
+                    .default_value(default.warmup)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecDouble::builder("strength")
+                    .nick("Strength")
+                    .blurb("Mix with the source: 0 shows the source, 1 the automaton's picture")
+                    .minimum(0.0)
+                    .maximum(1.0)
+                    .default_value(default.strength)
+                    .mutable_playing()
+                    .controllable()
+                    .build(),
+                glib::ParamSpecDouble::builder("scale")
+                    .nick("Scale")
+                    .blurb(
+                        "Width and height of the automaton relative to the frame's; its picture \
+                         is resampled. A change starts the state anew",
+                    )
+                    .minimum(0.1)
+                    .maximum(1.0)
+                    .default_value(default.scale)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt::builder("interval")
+                    .nick("Interval")
+                    .blurb(
+                        "The automaton is run on every interval-th frame; those between show its \
+                         last picture again",
+                    )
+                    .minimum(1)
+                    .default_value(default.interval)
+                    .mutable_playing()
+                    .controllable()
+                    .build(),
+                glib::ParamSpecUInt64::builder("seed")
+                    .nick("Seed")
+                    .blurb("Of the noise that the state starts from; takes effect with a reset")
+                    .default_value(default.seed)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecBoolean::builder("reset-on-cut")
+                    .nick("Reset on cut")
+                    .blurb("Start the state anew on a hard cut")
+                    .default_value(default.reset_on_cut)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecDouble::builder("cut-threshold")
+                    .nick("Cut threshold")
+                    .blurb(
+                        "How different two frames must be for a cut: from 0 (any change is one) \
+                         to 1 (nothing is)",
+                    )
+                    .minimum(0.0)
+                    .maximum(1.0)
+                    .default_value(default.cut_threshold)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb(
+                        "application/x-ncafilter-stats: frames (since the start), \
+                         frames-since-reset, average-ms and max-ms (time a frame took, over the \
+                         last 128), and, once known, model, backend, device",
+                    )
+                    .read_only()
+                    .build(),
+                glib::ParamSpecUInt::builder("stats-interval")
+                    .nick("Statistics interval")
+                    .blurb(
+                        "Milliseconds between element messages with the statistics, posted as \
+                         frames pass; 0: none",
+                    )
+                    .default_value(default.stats_interval_ms)
+                    .mutable_playing()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        const TYPE: &str = "type checked upstream";
+        let mut settings = self.settings.lock().unwrap();
+        match pspec.name() {
+            "model" => {
+                let model = value.get::<Option<String>>().expect(TYPE);
+                settings.model = model.filter(|name| !name.is_empty());
+                drop(settings);
+                self.load_aside();
+            }
+            "backend" => settings.backend = value.get().expect(TYPE),
+            "device" => {
+                let device = value.get::<Option<String>>().expect(TYPE);
+                settings.device = device.filter(|name| !name.is_empty());
+            }
+            "threads" => settings.threads = value.get().expect(TYPE),
+            "steps" => settings.steps = value.get().expect(TYPE),
+            "warmup" => settings.warmup = value.get().expect(TYPE),
+            "strength" => settings.strength = value.get().expect(TYPE),
+            "scale" => settings.scale = value.get().expect(TYPE),
+            "interval" => settings.interval = value.get().expect(TYPE),
+            "seed" => settings.seed = value.get().expect(TYPE),
+            "reset-on-cut" => settings.reset_on_cut = value.get().expect(TYPE),
+            "cut-threshold" => settings.cut_threshold = value.get().expect(TYPE),
+            "stats-interval" => settings.stats_interval_ms = value.get().expect(TYPE),
+            name => unreachable!("there is no writable property {name}"),
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if pspec.name() == "stats" {
+            return self.stats.lock().unwrap().structure().to_value();
+        }
+        let settings = self.settings.lock().unwrap();
+        match pspec.name() {
+            "model" => settings.model.to_value(),
+            "backend" => settings.backend.to_value(),
+            "device" => settings.device.to_value(),
+            "threads" => settings.threads.to_value(),
+            "steps" => settings.steps.to_value(),
+            "warmup" => settings.warmup.to_value(),
+            "strength" => settings.strength.to_value(),
+            "scale" => settings.scale.to_value(),
+            "interval" => settings.interval.to_value(),
+            "seed" => settings.seed.to_value(),
+            "reset-on-cut" => settings.reset_on_cut.to_value(),
+            "cut-threshold" => settings.cut_threshold.to_value(),
+            "stats-interval" => settings.stats_interval_ms.to_value(),
+            name => unreachable!("there is no property {name}"),
+        }
+    }
+}
 
 impl GstObjectImpl for NcaFilter {}
 
@@ -35,20 +564,22 @@ impl ElementImpl for NcaFilter {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = gst_video::VideoCapsBuilder::new().build();
-            [gst::PadDirection::Sink, gst::PadDirection::Src]
-                .into_iter()
-                .map(|direction| {
-                    let name = match direction {
-                        gst::PadDirection::Sink => "sink",
-                        _ => "src",
-                    };
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).unwrap()
-                })
-                .collect()
+        static PAD_TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst_video::VideoCapsBuilder::new()
+                .format_list(FORMATS)
+                .field("interlace-mode", "progressive")
+                .build();
+            [
+                ("sink", gst::PadDirection::Sink),
+                ("src", gst::PadDirection::Src),
+            ]
+            .map(|(name, direction)| {
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
+                    .expect("the template is complete")
+            })
+            .into()
         });
-        &TEMPLATES
+        &PAD_TEMPLATES
     }
 }
 
@@ -57,13 +588,104 @@ impl BaseTransformImpl for NcaFilter {
         gst_base::subclass::BaseTransformMode::AlwaysInPlace;
     const PASSTHROUGH_ON_SAME_CAPS: bool = false;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        // Opened first: a model that is set from now on is read aside, one set before is read here.
+        self.loader.open();
+        let settings = self.settings.lock().unwrap().clone();
+        let found = NamedModel::find(settings.model.as_deref());
+        let NamedModel { name, model } = found.map_err(|err| {
+            self.loader.close();
+            gst::error_msg!(resource_error(&err), ("{err}"))
+        })?;
+        gst::info!(CAT, imp = self, "starting with the model {name:?}");
+        *self.stats.lock().unwrap() = Stats::of(name);
+        *self.state.lock().unwrap() = Some(State {
+            stylizer: Stylizer::new(model, settings.selection(), settings.options()),
+            info: None,
+            reseed_warning: None,
+            gave_up: false,
+        });
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.loader.close();
+        *self.state.lock().unwrap() = None;
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::FlushStop {
+            self.reset();
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn before_transform(&self, buffer: &gst::BufferRef) {
+        let obj = self.obj();
+        let segment = obj.segment();
+        let stream_time = segment
+            .downcast_ref::<gst::ClockTime>()
+            .and_then(|segment| segment.to_stream_time(buffer.pts()));
+        if let Some(stream_time) = stream_time
+            && let Err(err) = obj.sync_values(stream_time)
+        {
+            gst::warning!(CAT, imp = self, "at {stream_time}: {err}");
+        }
+    }
+
+    fn transform_ip(
+        &self,
+        buffer: &mut gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let info = self
+            .state
+            .lock()
+            .unwrap()
+            .as_ref()
+            .and_then(|state| state.info.clone());
+        match info.and_then(|info| cropped(buffer, &info)) {
+            // The parent maps what the caps say, which is not where a cropped picture lies.
+            Some((whole, part)) => {
+                let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &whole)
+                    .map_err(|err| {
+                        gst::element_imp_error!(
+                            self,
+                            gst::StreamError::Format,
+                            ("cannot map a cropped frame: {err}")
+                        );
+                        gst::FlowError::Error
+                    })?;
+                self.restyle(&mut frame, Some(part))
+            }
+            None => self.parent_transform_ip(buffer),
+        }
+    }
 }
 
 impl VideoFilterImpl for NcaFilter {
+    fn set_info(
+        &self,
+        incaps: &gst::Caps,
+        in_info: &gst_video::VideoInfo,
+        outcaps: &gst::Caps,
+        out_info: &gst_video::VideoInfo,
+    ) -> Result<(), gst::LoggableError> {
+        if let Some(state) = self.state.lock().unwrap().as_mut() {
+            // Negotiated again without a change, as when a branch is linked, the video goes on.
+            if state.info.as_ref() != Some(in_info) {
+                state.info = Some(in_info.clone());
+                state.stylizer.reset();
+            }
+        }
+        self.parent_set_info(incaps, in_info, outcaps, out_info)
+    }
+
     fn transform_frame_ip(
         &self,
-        _frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
+        frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        Ok(gst::FlowSuccess::Ok)
+        self.restyle(frame, None)
     }
 }

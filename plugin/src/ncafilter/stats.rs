@@ -1,0 +1,102 @@
+//! How many frames there were and how long they took.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Frames that the average and the maximum are taken over.
+const WINDOW: usize = 128;
+
+/// Since the element was started.
+#[derive(Default)]
+pub struct Stats {
+    frames: u64,
+    frames_since_reset: u64,
+    recent: VecDeque<Duration>,
+    /// What runs, as far as that is known.
+    pub model: Option<String>,
+    pub backend: Option<&'static str>,
+    pub device: Option<String>,
+    reported: Option<Instant>,
+}
+
+impl Stats {
+    /// Nothing counted yet, about to run `model`.
+    pub fn of(model: String) -> Self {
+        Self {
+            model: Some(model),
+            ..Self::default()
+        }
+    }
+
+    /// Counts a frame that took `duration`; `started`: the state was started anew with it.
+    pub fn count(&mut self, duration: Duration, started: bool) {
+        self.frames += 1;
+        self.frames_since_reset = if started {
+            1
+        } else {
+            self.frames_since_reset + 1
+        };
+        self.recent.truncate(WINDOW - 1);
+        self.recent.push_front(duration);
+    }
+
+    /// Whether a report is due, which there is every `interval` from the first frame on.
+    pub fn report_due(&mut self, now: Instant, interval: Duration) -> bool {
+        let since = *self.reported.get_or_insert(now);
+        let due = now.duration_since(since) >= interval;
+        if due {
+            self.reported = Some(now);
+        }
+        due
+    }
+
+    /// All of it, as the property `stats` and the messages show it.
+    pub fn structure(&self) -> gst::Structure {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        let total: Duration = self.recent.iter().sum();
+        let average = ms(total) / self.recent.len().max(1) as f64;
+        let max = self.recent.iter().max().copied().map_or(0.0, ms);
+        gst::Structure::builder("application/x-ncafilter-stats")
+            .field("frames", self.frames)
+            .field("frames-since-reset", self.frames_since_reset)
+            .field("average-ms", average)
+            .field("max-ms", max)
+            .field_if_some("model", self.model.as_deref())
+            .field_if_some("backend", self.backend)
+            .field_if_some("device", self.device.as_deref())
+            .build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_average_and_the_maximum_are_of_recent_frames() {
+        gst::init().unwrap();
+        let mut stats = Stats::default();
+        stats.count(Duration::from_secs(1), true);
+        for _ in 0..WINDOW - 1 {
+            stats.count(Duration::from_millis(1), false);
+        }
+        assert_eq!(stats.structure().get("max-ms"), Ok(1000.0));
+        stats.count(Duration::from_millis(2), false);
+        let structure = stats.structure();
+        assert_eq!(structure.get("max-ms"), Ok(2.0));
+        let average = structure.get::<f64>("average-ms").unwrap();
+        assert!((1.0..1.01).contains(&average), "{average}");
+        assert_eq!(structure.get("frames"), Ok(WINDOW as u64 + 1));
+        stats.count(Duration::ZERO, true);
+        assert_eq!(stats.structure().get("frames-since-reset"), Ok(1u64));
+    }
+
+    #[test]
+    fn reports_are_an_interval_apart() {
+        let mut stats = Stats::default();
+        let (start, interval) = (Instant::now(), Duration::from_millis(100));
+        let due = [0, 99, 100, 150, 199, 200, 350]
+            .map(|ms| stats.report_due(start + Duration::from_millis(ms), interval));
+        assert_eq!(due, [false, false, true, false, false, true, true]);
+    }
+}
