@@ -1,0 +1,173 @@
+//! Properties: while playing, controlled, and the statistics.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::*;
+use gst::prelude::*;
+use gst_controller::prelude::*;
+use gst_video::VideoFormat;
+
+fn rgb() -> gst_video::VideoInfo {
+    info(VideoFormat::Rgb, 24, 16)
+}
+
+#[test]
+fn strength_mixes_with_the_source() {
+    let info = rgb();
+    let run = |strength: f64| {
+        let element = quick_element();
+        element.set_property("strength", strength);
+        colours(&Rig::new(&element, &info).restyle(buffer(&info, 0)), &info)
+    };
+    let (none, half, full) = (run(0.0), run(0.5), run(1.0));
+    assert_eq!(none, colours(&buffer(&info, 0), &info));
+    for ((none, half), full) in none.iter().zip(&half).zip(&full) {
+        for colour in 0..3 {
+            let expected = (f64::from(none[colour]) + f64::from(full[colour])) / 2.0;
+            assert!((f64::from(half[colour]) - expected).abs() <= 1.0);
+        }
+    }
+}
+
+#[test]
+fn strength_can_be_controlled() {
+    let info = rgb();
+    let mut plain = Rig::new(&quick_element(), &info);
+    let element = quick_element();
+    let source = gst_controller::InterpolationControlSource::new();
+    source.set_mode(gst_controller::InterpolationMode::None);
+    source.set(gst::ClockTime::ZERO, 0.0);
+    source.set(gst::ClockTime::from_mseconds(80), 1.0);
+    let binding = gst_controller::DirectControlBinding::new(&element, "strength", &source);
+    element.add_control_binding(&binding).unwrap();
+    let mut controlled = Rig::new(&element, &info);
+    for number in 0..4 {
+        let restyled = colours(&plain.restyle(buffer(&info, number)), &info);
+        let out = colours(&controlled.restyle(buffer(&info, number)), &info);
+        // Frames are 40 ms apart. The state lives on whatever is shown of it.
+        match number {
+            0 | 1 => assert_eq!(out, colours(&buffer(&info, number), &info)),
+            _ => assert_eq!(out, restyled),
+        }
+    }
+}
+
+#[test]
+fn scale_and_interval_act_while_playing() {
+    let info = rgb();
+    let mut rig = Rig::new(&quick_element(), &info);
+    let full = colours(&rig.restyle(buffer(&info, 0)), &info);
+    rig.element.set_property("scale", 0.5);
+    let half = colours(&rig.restyle(buffer(&info, 0)), &info);
+    assert_ne!(half, full);
+    assert_eq!(rig.stat::<u64>("frames-since-reset"), 1);
+
+    rig.element.set_property("interval", 3u32);
+    rig.element.emit_by_name::<()>("reset", &[]);
+    let pictures: Vec<_> = (0..4)
+        .map(|number| colours(&rig.restyle(buffer(&info, number)), &info))
+        .collect();
+    assert_eq!(pictures[1], pictures[0]);
+    assert_eq!(pictures[2], pictures[0]);
+    assert_ne!(pictures[3], pictures[0]);
+}
+
+#[test]
+fn setting_properties_does_not_wait_for_the_frame() {
+    let info = info(VideoFormat::Rgb, 320, 240);
+    let element = quick_element();
+    element.set_property("warmup", 1024);
+    let mut rig = Rig::new(&element, &info);
+    let entered = Arc::new(std::sync::Barrier::new(2));
+    let done = Arc::new(AtomicBool::new(false));
+    let thread = {
+        let (entered, done, frame) = (entered.clone(), done.clone(), buffer(&info, 0));
+        std::thread::spawn(move || {
+            entered.wait();
+            rig.harness.push(frame).unwrap();
+            done.store(true, Ordering::SeqCst);
+            rig.element.set_state(gst::State::Null).unwrap();
+        })
+    };
+    entered.wait();
+    // The frame is under way as soon as the pad has it; give the thread the time to get there.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    for value in [0.25, 0.75] {
+        element.set_property("strength", value);
+        assert_eq!(element.property::<f64>("strength"), value);
+    }
+    element.set_property("steps", 3);
+    element.set_property("scale", 0.5);
+    element.set_property("seed", 8u64);
+    element.set_property("model", "sketch");
+    element.set_property("threads", 2u32);
+    element.emit_by_name::<()>("reset", &[]);
+    element.property::<gst::Structure>("stats");
+    assert!(
+        !done.load(Ordering::SeqCst),
+        "the frame was done before the properties were set"
+    );
+    thread.join().unwrap();
+}
+
+#[test]
+fn statistics_say_what_runs_and_how_long_it_takes() {
+    let info = rgb();
+    let mut rig = Rig::new(&quick_element(), &info);
+    assert_eq!(rig.stat::<u64>("frames"), 0);
+    assert_eq!(rig.stat::<String>("model"), "sketch");
+    for number in 0..5 {
+        rig.restyle(buffer(&info, number));
+    }
+    assert_eq!(rig.stat::<u64>("frames"), 5);
+    assert_eq!(rig.stat::<u64>("frames-since-reset"), 5);
+    assert_eq!(rig.stat::<String>("backend"), "cpu");
+    assert!(rig.stat::<String>("device").contains("thread"));
+    let (average, max) = (rig.stat::<f64>("average-ms"), rig.stat::<f64>("max-ms"));
+    assert!(0.0 < average && average <= max, "{average} {max}");
+    assert!(rig.messages(gst::MessageType::Element).is_empty());
+}
+
+#[test]
+fn statistics_are_posted_on_demand() {
+    let info = rgb();
+    let element = quick_element();
+    element.set_property("stats-interval", 1u32);
+    let mut rig = Rig::new(&element, &info);
+    let message = (0..1000)
+        .find_map(|number| {
+            rig.restyle(buffer(&info, number));
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            rig.messages(gst::MessageType::Element).pop()
+        })
+        .unwrap();
+    let structure = message.structure().unwrap();
+    assert_eq!(structure.name(), "application/x-ncafilter-stats");
+    assert!(structure.get::<u64>("frames").unwrap() >= 1);
+    assert_eq!(message.src(), Some(element.upcast_ref()));
+}
+
+#[test]
+fn cuts_start_the_state_anew_only_when_asked() {
+    let info = rgb();
+    let flat = |value: u8| {
+        let mut frame = buffer(&info, 0);
+        draw_with(&mut frame, &info, |_, _| [value; 4]);
+        frame
+    };
+    for (asked, since) in [(false, 2), (true, 1)] {
+        let element = quick_element();
+        element.set_property("reset-on-cut", asked);
+        let mut rig = Rig::new(&element, &info);
+        rig.restyle(flat(0));
+        rig.restyle(flat(255));
+        assert_eq!(
+            rig.stat::<u64>("frames-since-reset"),
+            since,
+            "asked: {asked}"
+        );
+    }
+}
