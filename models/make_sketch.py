@@ -152,7 +152,7 @@ def loss_of(x, target, margin=6):
     picture = x[:, 3:6] + 0.5
     rgb, lines, hatching, free = target.split([3, 1, 2, 1], 1)
     grey = luma(picture)
-    sharp = ((picture - rgb) ** 2 * (0.12 + 2.0 * lines))[inner].mean()
+    sharp = ((picture - rgb) ** 2 * (0.05 + 2.0 * lines))[inner].mean()
     tone = ((blur(picture - rgb, 2.2)) ** 2)[inner].mean()
     tint = (((picture - grey) - (rgb - luma(rgb))) ** 2)[inner].mean()
     shown = amplitudes(grey)
@@ -160,7 +160,7 @@ def loss_of(x, target, margin=6):
     weight = torch.tensor([1.0, 1.0, 0.4, 0.4]).view(1, 4, 1, 1)
     hatch = ((shown - wanted) ** 2 * weight * free)[inner].mean()
     overflow = (x - x.clamp(-1, 1)).abs().mean() + (picture - picture.clamp(0, 1)).abs().mean()
-    return 3 * sharp + 8 * tone + 4 * tint + 6 * hatch + 2 * overflow
+    return 3 * sharp + 8 * tone + 4 * tint + 25 * hatch + 2 * overflow
 
 
 # --- training ------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ fn a_seek_in_a_pipeline_starts_the_state_anew() {
         .unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let info = info(VideoFormat::Rgb, 48, 32);
-    let mut next = || {
+    let next = || {
         let sample = sink.try_pull_sample(PATIENCE).unwrap();
         let buffer = sample.buffer_owned().unwrap();
         (buffer.pts(), colours(&buffer, &info))

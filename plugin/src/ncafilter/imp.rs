@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
 //! The element's properties, its life from start to stop, and what it does with a frame.
 
 /**
@@ -53,15 +55,16 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use gst_video::VideoFormat;
 use gst_video::subclass::prelude::*;
-use nca::engine::{Backend, EngineError, Selection};
+use nca::engine::EngineError;
+use nca::engine::cpu::CpuEngine;
 use nca::model::ModelError;
-use nca::stylizer::{Options, Outcome, Stylizer};
+use nca::stylizer::{Outcome, Stylizer};
 
-use super::NcaFilterBackend;
+use super::frame::{self, Rectangle};
 use super::loader::{Loader, NamedModel};
-use super::picture::{Rectangle, cropped, picture};
+use super::lock;
+use super::settings::{MODEL_STEPS, Settings};
 use super::stats::Stats;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -72,99 +75,10 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Formats that are restyled as they are: 8 bits of red, green and blue, packed or in planes.
-const FORMATS: [VideoFormat; 12] = [
-    VideoFormat::Rgba,
-    VideoFormat::Bgra,
-    VideoFormat::Argb,
-    VideoFormat::Abgr,
-    VideoFormat::Rgbx,
-    VideoFormat::Bgrx,
-    VideoFormat::Xrgb,
-    VideoFormat::Xbgr,
-    VideoFormat::Rgb,
-    VideoFormat::Bgr,
-    VideoFormat::Rgbp,
-    VideoFormat::Gbr,
-];
-
-const DEFAULT_CUT_THRESHOLD: f64 = 0.3;
-
 /// A broken model can go wrong on every frame; the bus hears of it no more often than this.
 const RESEED_WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// More threads than that are a mistake.
-const MAX_THREADS: u32 = 1024;
-
-/// More steps than that on a frame are a mistake.
 const MAX_STEPS: i32 = 1024;
-
-/// The properties' values.
-#[derive(Clone, Debug)]
-struct Settings {
-    model: Option<String>,
-    backend: NcaFilterBackend,
-    device: Option<String>,
-    threads: u32,
-    /// -1: what the model says.
-    steps: i32,
-    /// -1: what the model says.
-    warmup: i32,
-    strength: f64,
-    scale: f64,
-    interval: u32,
-    seed: u64,
-    reset_on_cut: bool,
-    cut_threshold: f64,
-    /// 0: never.
-    stats_interval_ms: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let options = Options::default();
-        Self {
-            model: None,
-            backend: NcaFilterBackend::default(),
-            device: None,
-            threads: 0,
-            steps: -1,
-            warmup: -1,
-            strength: options.strength.into(),
-            scale: options.scale.into(),
-            interval: options.interval,
-            seed: options.seed,
-            reset_on_cut: false,
-            cut_threshold: DEFAULT_CUT_THRESHOLD,
-            stats_interval_ms: 0,
-        }
-    }
-}
-
-impl Settings {
-    fn selection(&self) -> Selection {
-        Selection {
-            backend: match self.backend {
-                NcaFilterBackend::Auto => Backend::Auto,
-                NcaFilterBackend::Cpu => Backend::Cpu,
-            },
-            device: self.device.clone(),
-            threads: self.threads as usize,
-        }
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            steps: self.steps.try_into().ok(),
-            warmup: self.warmup.try_into().ok(),
-            strength: self.strength as f32,
-            scale: self.scale as f32,
-            interval: self.interval,
-            cut_threshold: self.reset_on_cut.then_some(self.cut_threshold as f32),
-            seed: self.seed,
-        }
-    }
-}
 
 /// What lives from start to stop, in the hands of the streaming thread.
 struct State {
@@ -197,7 +111,7 @@ impl NcaFilter {
         let Some(request) = self.loader.request() else {
             return;
         };
-        let name = self.settings.lock().unwrap().model.clone();
+        let name = lock(&self.settings).model.clone();
         let element = self.obj().downgrade();
         let thread = std::thread::Builder::new().name("ncafilter-model".into());
         let spawned = thread.spawn(move || {
@@ -233,21 +147,21 @@ impl NcaFilter {
         frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
         part: Option<Rectangle>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let mut picture = picture(frame, part).map_err(|err| {
+        let mut picture = frame::view(frame, part).map_err(|err| {
             self.post_error_message(err);
             gst::FlowError::Error
         })?;
         if picture.size().pixels() == 0 {
             return Ok(gst::FlowSuccess::Ok);
         }
-        let settings = self.settings.lock().unwrap().clone();
-        let mut state = self.state.lock().unwrap();
+        let settings = lock(&self.settings).clone();
+        let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
         if let Some(NamedModel { name, model }) = self.loader.take() {
             gst::info!(CAT, imp = self, "taking the model {name:?}");
             state.stylizer.set_model(model);
             state.gave_up = false;
-            self.stats.lock().unwrap().model = Some(name);
+            lock(&self.stats).model = Some(name);
         }
         if self.reset.swap(false, Ordering::Relaxed) {
             state.stylizer.reset();
@@ -263,13 +177,13 @@ impl NcaFilter {
         self.warn(state, outcome, now);
 
         let started = outcome != Outcome::Continued;
-        let mut stats = self.stats.lock().unwrap();
+        let mut stats = lock(&self.stats);
         stats.count(now - before, started);
         if started && let Some(engine) = state.stylizer.engine() {
             stats.backend = Some(engine.backend().name());
             stats.device = Some(engine.device());
         }
-        let interval = Duration::from_millis(settings.stats_interval_ms.into());
+        let interval = Duration::from_millis(settings.stats_interval.into());
         if !interval.is_zero() && stats.report_due(now, interval) {
             let structure = stats.structure();
             drop(stats);
@@ -391,7 +305,7 @@ impl ObjectImpl for NcaFilter {
                 glib::ParamSpecUInt::builder("threads")
                     .nick("Threads")
                     .blurb("Threads of the cpu backend; 0: one for each core")
-                    .maximum(MAX_THREADS)
+                    .maximum(1024)
                     .default_value(default.threads)
                     .mutable_ready()
                     .build(),
@@ -401,7 +315,7 @@ impl ObjectImpl for NcaFilter {
                         "Steps of the automaton on every frame; 0: the state is shown unchanged; \
                          -1: the model's own default",
                     )
-                    .minimum(-1)
+                    .minimum(MODEL_STEPS)
                     .maximum(MAX_STEPS)
                     .default_value(default.steps)
                     .mutable_playing()
@@ -413,7 +327,7 @@ impl ObjectImpl for NcaFilter {
                         "Steps of the automaton on the first frame and after every reset; -1: the \
                          model's own default",
                     )
-                    .minimum(-1)
+                    .minimum(MODEL_STEPS)
                     .maximum(MAX_STEPS)
                     .default_value(default.warmup)
                     .mutable_playing()
@@ -487,7 +401,7 @@ impl ObjectImpl for NcaFilter {
                         "Milliseconds between element messages with the statistics, posted as \
                          frames pass; 0: none",
                     )
-                    .default_value(default.stats_interval_ms)
+                    .default_value(default.stats_interval)
                     .mutable_playing()
                     .build(),
             ]
@@ -497,7 +411,7 @@ impl ObjectImpl for NcaFilter {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         const TYPE: &str = "type checked upstream";
-        let mut settings = self.settings.lock().unwrap();
+        let mut settings = lock(&self.settings);
         match pspec.name() {
             "model" => {
                 let model = value.get::<Option<String>>().expect(TYPE);
@@ -519,16 +433,16 @@ impl ObjectImpl for NcaFilter {
             "seed" => settings.seed = value.get().expect(TYPE),
             "reset-on-cut" => settings.reset_on_cut = value.get().expect(TYPE),
             "cut-threshold" => settings.cut_threshold = value.get().expect(TYPE),
-            "stats-interval" => settings.stats_interval_ms = value.get().expect(TYPE),
+            "stats-interval" => settings.stats_interval = value.get().expect(TYPE),
             name => unreachable!("there is no writable property {name}"),
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == "stats" {
-            return self.stats.lock().unwrap().structure().to_value();
+            return lock(&self.stats).structure().to_value();
         }
-        let settings = self.settings.lock().unwrap();
+        let settings = lock(&self.settings);
         match pspec.name() {
             "model" => settings.model.to_value(),
             "backend" => settings.backend.to_value(),
@@ -542,7 +456,7 @@ impl ObjectImpl for NcaFilter {
             "seed" => settings.seed.to_value(),
             "reset-on-cut" => settings.reset_on_cut.to_value(),
             "cut-threshold" => settings.cut_threshold.to_value(),
-            "stats-interval" => settings.stats_interval_ms.to_value(),
+            "stats-interval" => settings.stats_interval.to_value(),
             name => unreachable!("there is no property {name}"),
         }
     }
@@ -565,8 +479,11 @@ impl ElementImpl for NcaFilter {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static PAD_TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let lengths = 1..=CpuEngine::MAX_LENGTH as i32;
             let caps = gst_video::VideoCapsBuilder::new()
-                .format_list(FORMATS)
+                .format_list(frame::FORMATS)
+                .width_range(lengths.clone())
+                .height_range(lengths)
                 .field("interlace-mode", "progressive")
                 .build();
             [
@@ -592,15 +509,15 @@ impl BaseTransformImpl for NcaFilter {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         // Opened first: a model that is set from now on is read aside, one set before is read here.
         self.loader.open();
-        let settings = self.settings.lock().unwrap().clone();
+        let settings = lock(&self.settings).clone();
         let found = NamedModel::find(settings.model.as_deref());
         let NamedModel { name, model } = found.map_err(|err| {
             self.loader.close();
             gst::error_msg!(resource_error(&err), ("{err}"))
         })?;
         gst::info!(CAT, imp = self, "starting with the model {name:?}");
-        *self.stats.lock().unwrap() = Stats::of(name);
-        *self.state.lock().unwrap() = Some(State {
+        *lock(&self.stats) = Stats::of(name);
+        *lock(&self.state) = Some(State {
             stylizer: Stylizer::new(model, settings.selection(), settings.options()),
             info: None,
             reseed_warning: None,
@@ -611,7 +528,7 @@ impl BaseTransformImpl for NcaFilter {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.loader.close();
-        *self.state.lock().unwrap() = None;
+        *lock(&self.state) = None;
         Ok(())
     }
 
@@ -639,13 +556,10 @@ impl BaseTransformImpl for NcaFilter {
         &self,
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let info = self
-            .state
-            .lock()
-            .unwrap()
+        let info = lock(&self.state)
             .as_ref()
             .and_then(|state| state.info.clone());
-        match info.and_then(|info| cropped(buffer, &info)) {
+        match info.and_then(|info| frame::cropped(buffer, &info)) {
             // The parent maps what the caps say, which is not where a cropped picture lies.
             Some((whole, part)) => {
                 let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &whole)
@@ -672,7 +586,7 @@ impl VideoFilterImpl for NcaFilter {
         outcaps: &gst::Caps,
         out_info: &gst_video::VideoInfo,
     ) -> Result<(), gst::LoggableError> {
-        if let Some(state) = self.state.lock().unwrap().as_mut() {
+        if let Some(state) = lock(&self.state).as_mut() {
             // Negotiated again without a change, as when a branch is linked, the video goes on.
             if state.info.as_ref() != Some(in_info) {
                 state.info = Some(in_info.clone());

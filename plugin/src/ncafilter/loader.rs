@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use nca::model::{Model, ModelError};
 
+use super::lock;
+
 /// A model and what it was asked for by.
 #[derive(Clone)]
 pub struct NamedModel {
@@ -49,12 +51,12 @@ pub struct Request(u64);
 impl Loader {
     /// From now on models can be asked for.
     pub fn open(&self) {
-        self.0.lock().unwrap().open = true;
+        lock(&self.0).open = true;
     }
 
     /// From now on they cannot, and those under way are dropped.
     pub fn close(&self) {
-        let mut inner = self.0.lock().unwrap();
+        let mut inner = lock(&self.0);
         inner.open = false;
         inner.latest += 1;
         inner.arrived = None;
@@ -62,7 +64,7 @@ impl Loader {
 
     /// Asks for a model, which makes earlier requests void; `None` while closed.
     pub fn request(&self) -> Option<Request> {
-        let mut inner = self.0.lock().unwrap();
+        let mut inner = lock(&self.0);
         inner.open.then(|| {
             inner.latest += 1;
             Request(inner.latest)
@@ -71,12 +73,12 @@ impl Loader {
 
     /// Whether nothing else has been asked for since.
     pub fn is_latest(&self, request: Request) -> bool {
-        self.0.lock().unwrap().latest == request.0
+        lock(&self.0).latest == request.0
     }
 
     /// Delivers what was asked for, which is dropped if the request is void.
     pub fn deliver(&self, request: Request, model: NamedModel) {
-        let mut inner = self.0.lock().unwrap();
+        let mut inner = lock(&self.0);
         if inner.latest == request.0 {
             inner.arrived = Some(model);
         }
@@ -84,7 +86,7 @@ impl Loader {
 
     /// The model that has arrived since the last call.
     pub fn take(&self) -> Option<NamedModel> {
-        self.0.lock().unwrap().arrived.take()
+        lock(&self.0).arrived.take()
     }
 }
 

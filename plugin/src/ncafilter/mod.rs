@@ -1,39 +1,32 @@
 //! The element `ncafilter`.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use gst::glib;
 use gst::prelude::*;
 
+mod frame;
 mod imp;
 mod loader;
-mod picture;
+mod settings;
 mod stats;
 
 glib::wrapper! {
-    /// Restyles video with a trained neural cellular automaton.
     pub struct NcaFilter(ObjectSubclass<imp::NcaFilter>)
         @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// Values of the property `backend`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[repr(i32)]
-#[enum_type(name = "GstNcaFilterBackend")]
-pub enum NcaFilterBackend {
-    /// The fastest that this machine has.
-    #[default]
-    #[enum_value(name = "The fastest that this machine has", nick = "auto")]
-    Auto,
-    /// The processor.
-    #[enum_value(name = "The processor", nick = "cpu")]
-    Cpu,
-}
-
-/// Registers the element as a feature of `plugin`.
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+pub(crate) fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
+    settings::Backend::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(
-        Some(plugin),
+        plugin,
         "ncafilter",
         gst::Rank::NONE,
         NcaFilter::static_type(),
     )
+}
+
+/// A panic elsewhere has already become an element error; what was locked is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -66,10 +66,18 @@ impl Rig {
         stats.get(field).unwrap()
     }
 
-    /// Messages of this type so far.
-    pub fn messages(&self, kind: gst::MessageType) -> Vec<gst::Message> {
-        std::iter::from_fn(|| self.bus.pop_filtered(&[kind])).collect()
+    /// The messages that have come since the last call.
+    pub fn messages(&self) -> Vec<gst::Message> {
+        std::iter::from_fn(|| self.bus.pop()).collect()
     }
+}
+
+/// Those of this type.
+pub fn of_type(messages: &[gst::Message], kind: gst::MessageType) -> Vec<&gst::Message> {
+    messages
+        .iter()
+        .filter(|message| message.type_() == kind)
+        .collect()
 }
 
 /// Waits for the first message of these kinds.

@@ -1,12 +1,28 @@
 //! The part of a video frame that is shown, as the library sees it.
 
 use gst_video::prelude::*;
-use gst_video::{VideoCropMeta, VideoFrameRef, VideoInfo, VideoMeta};
+use gst_video::{VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, VideoMeta};
 use nca::Size;
 use nca::frame::{FrameMut, Packing};
 
+/// The formats that are taken: 8 bits of red, green and blue, packed or in planes.
+pub const FORMATS: [VideoFormat; 12] = [
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
+    VideoFormat::Argb,
+    VideoFormat::Abgr,
+    VideoFormat::Rgbx,
+    VideoFormat::Bgrx,
+    VideoFormat::Xrgb,
+    VideoFormat::Xbgr,
+    VideoFormat::Rgb,
+    VideoFormat::Bgr,
+    VideoFormat::Rgbp,
+    VideoFormat::Gbr,
+];
+
 /// A rectangle of pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Rectangle {
     pub x: usize,
     pub y: usize,
@@ -44,7 +60,7 @@ pub fn cropped(buffer: &gst::BufferRef, info: &VideoInfo) -> Option<(VideoInfo, 
 
 /// The pixels of `frame`, or of a rectangle within it. Bytes that are not red, green or blue cannot
 /// be reached through it.
-pub fn picture<'a>(
+pub fn view<'a>(
     frame: &'a mut VideoFrameRef<&mut gst::BufferRef>,
     part: Option<Rectangle>,
 ) -> Result<FrameMut<'a>, gst::ErrorMessage> {
@@ -58,14 +74,7 @@ pub fn picture<'a>(
     let mut strides = [0; 3];
     for (stride, &given) in strides.iter_mut().zip(&frame.plane_stride()[..n_planes]) {
         *stride = usize::try_from(given)
-            .ok()
-            .filter(|&stride| stride > 0)
-            .ok_or_else(|| {
-                bad_frame(format!(
-                    "the rows of the frame are {given} bytes apart; only positive distances are \
-                     supported"
-                ))
-            })?;
+            .map_err(|_| bad_frame("frames that are stored bottom-up cannot be restyled"))?;
     }
     let step = format.pixel_stride()[0] as usize;
     let after = |data: &'a mut [u8], stride: usize| {
