@@ -115,6 +115,40 @@ fn setting_properties_does_not_wait_for_the_frame() {
 }
 
 #[test]
+fn properties_may_be_set_from_anywhere_at_any_time() {
+    let info = rgb();
+    let mut rig = Rig::new(&quick_element(), &info);
+    let done = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = (0..3u32)
+        .map(|thread| {
+            let (element, done) = (rig.element.clone(), done.clone());
+            std::thread::spawn(move || {
+                for round in (thread..).take_while(|_| !done.load(Ordering::SeqCst)) {
+                    element.set_property("strength", f64::from(round % 5) / 4.0);
+                    element.set_property("scale", [1.0, 0.5, 0.1][round as usize % 3]);
+                    element.set_property("interval", 1 + round % 3);
+                    element.set_property("reset-on-cut", round % 2 == 0);
+                    element.set_property("model", ["sketch", "cubist"][round as usize % 2]);
+                    element.emit_by_name::<()>("reset", &[]);
+                    element.property::<gst::Structure>("stats");
+                    std::thread::yield_now();
+                }
+            })
+        })
+        .collect();
+    for number in 0..300 {
+        let out = rig.restyle(buffer(&info, number));
+        assert_eq!(out.size(), info.size());
+        rig.messages();
+    }
+    done.store(true, Ordering::SeqCst);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(rig.stat::<u64>("frames"), 300);
+}
+
+#[test]
 fn statistics_say_what_runs_and_how_long_it_takes() {
     let info = rgb();
     let mut rig = Rig::new(&quick_element(), &info);

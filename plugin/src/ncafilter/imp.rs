@@ -23,10 +23,11 @@
  * seek, on the signal #GstNcaFilter::reset and, with #GstNcaFilter:reset-on-cut, on hard cuts.
  *
  * One buffer comes out for one that goes in, of the same size, with its timestamps, flags and
- * metas; alpha is not touched. No latency is added. #GstBaseTransform:qos decides whether frames
- * that would come too late are dropped instead of restyled, as in every video filter; see it with
- * `gst-inspect-1.0`. For work on files set it to false: then every frame is restyled, and on the
- * cpu backend the output is the same from run to run.
+ * metas; alpha is not touched. No latency is added.
+ *
+ * #GstBaseTransform:qos is on by default, as in every video filter: when a sink reports that frames
+ * come too late, the next ones are dropped instead of restyled. For work on files set it to false:
+ * then every frame is restyled, and on the cpu backend the output is the same from run to run.
  *
  * If a frame takes too long for live video, lower #GstNcaFilter:scale first: half the scale is a
  * quarter of the work.
@@ -365,7 +366,10 @@ impl ObjectImpl for NcaFilter {
                     .build(),
                 glib::ParamSpecUInt64::builder("seed")
                     .nick("Seed")
-                    .blurb("Of the noise that the state starts from; takes effect with a reset")
+                    .blurb(
+                        "Of the noise that the state starts from; a change takes effect with the \
+                         next reset",
+                    )
                     .default_value(default.seed)
                     .mutable_playing()
                     .build(),
