@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use gst::prelude::*;
+use gst_video::prelude::*;
 use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta};
 
 const FORMATS: [VideoFormat; 12] = [
@@ -137,6 +138,32 @@ fn padded_rows_give_the_same_picture_and_keep_their_padding() {
             );
         }
     }
+}
+
+#[test]
+fn frames_of_an_aligned_pool_give_the_same_picture() {
+    let info = info(VideoFormat::Bgr, 13, 11);
+    let pool = gst_video::VideoBufferPool::new();
+    let mut config = pool.config();
+    config.set_params(Some(&info.to_caps().unwrap()), info.size() as u32, 0, 0);
+    config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META);
+    config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
+    config.set_video_alignment(&gst_video::VideoAlignment::new(3, 5, 7, 2, &[31, 0, 0, 0]));
+    pool.set_config(config).unwrap();
+    pool.set_active(true).unwrap();
+    let expected = restyle_three(&info);
+    let mut rig = Rig::new(&quick_element(), &info);
+    for (number, expected) in expected.iter().enumerate() {
+        let mut frame = pool.acquire_buffer(None).unwrap();
+        let meta = frame.meta::<VideoMeta>().unwrap();
+        assert!(meta.offset()[0] > 0 && meta.stride()[0] > info.stride()[0]);
+        draw(&mut frame, &info, number);
+        assert_eq!(
+            colours(&rig.restyle(frame), &info),
+            colours(expected, &info)
+        );
+    }
+    pool.set_active(false).unwrap();
 }
 
 #[test]

@@ -40,7 +40,7 @@
  * ]|
  * A file, restyled frame by frame without dropping any:
  * |[
- * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert ! ncafilter model=sketch.pt qos=false ! videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
+ * gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert ! ncafilter model=starry.pt qos=false ! videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
  * ]|
  * Before and after, side by side:
  * |[
@@ -591,11 +591,8 @@ impl VideoFilterImpl for NcaFilter {
         out_info: &gst_video::VideoInfo,
     ) -> Result<(), gst::LoggableError> {
         if let Some(state) = lock(&self.state).as_mut() {
-            // Negotiated again without a change, as when a branch is linked, the video goes on.
-            if state.info.as_ref() != Some(in_info) {
-                state.info = Some(in_info.clone());
-                state.stylizer.reset();
-            }
+            state.info = Some(in_info.clone());
+            state.stylizer.reset();
         }
         self.parent_set_info(incaps, in_info, outcaps, out_info)
     }
