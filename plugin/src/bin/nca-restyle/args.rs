@@ -1,0 +1,218 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Parser;
+
+use crate::time;
+
+const USAGE: &str = "nca-restyle [OPTIONS] IN OUT
+       nca-restyle [OPTIONS] IN... FOLDER/
+       nca-restyle [OPTIONS] IN... -o FOLDER";
+
+/// Restyles a video or a picture with a trained neural cellular automaton.
+///
+/// Sound, subtitles, orientation, frame times and colours of a video are kept. The ending of OUT
+/// says what is written: .mp4, .m4v, .mov, .mkv or .webm; a picture becomes .png or .jpg, or, with
+/// one of the endings of a video, a clip in which the style grows.
+#[derive(Parser, Debug)]
+#[command(name = "nca-restyle", version, override_usage = USAGE)]
+pub struct Args {
+    /// Files to restyle, and last the file to write or the folder to write to
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Write to this folder, which is made if it is absent; every PATH is then one to restyle
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output_folder: Option<PathBuf>,
+
+    /// Replace files that exist already
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// Show no progress and no warnings
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    #[command(flatten)]
+    pub style: Style,
+
+    #[command(flatten)]
+    pub shape: Shape,
+
+    #[command(flatten)]
+    pub encoding: Encoding,
+}
+
+/// What the automaton does; unset: what the element `ncafilter` does by default.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Style")]
+pub struct Style {
+    /// Name of a bundled model, or a model file (.pt, .safetensors)
+    #[arg(short, long, value_name = "NAME|FILE")]
+    pub model: Option<String>,
+
+    /// Steps of the automaton a frame; for a picture: steps in all [default: the model's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..=1024))]
+    pub steps: Option<i32>,
+
+    /// Steps of the automaton before the first frame is shown [default: the model's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..=1024))]
+    pub warmup: Option<i32>,
+
+    /// Mix with the original, from 0 (the original) to 1 (the style) [default: 1]
+    #[arg(long, value_name = "X", value_parser = |text: &str| within(text, 0.0, 1.0))]
+    pub strength: Option<f64>,
+
+    /// Size of the automaton relative to the frame, from 0.1 to 1: smaller is coarser and faster
+    /// [default: 1]
+    #[arg(long, value_name = "X", value_parser = |text: &str| within(text, 0.1, 1.0))]
+    pub scale: Option<f64>,
+
+    /// Seed of the noise that the automaton starts from [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Threads of the automaton [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+
+    /// Start the automaton anew at every hard cut
+    #[arg(long)]
+    pub reset_on_cut: bool,
+}
+
+/// What part of the input is restyled, and its size.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Part and size")]
+pub struct Shape {
+    /// Width and height of the output; with one of them left out (1280x, x720) the shape is kept
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<SizeRequest>,
+
+    /// Where to start, in seconds (75.5) or as hours:minutes:seconds (1:15.5)
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub start: Option<gst::ClockTime>,
+
+    /// How much to restyle; for a clip grown from a picture: its length [default: 5]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub duration: Option<gst::ClockTime>,
+
+    /// Frames a second of a clip grown from a picture [default: 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=240))]
+    pub fps: Option<i32>,
+}
+
+/// How the video is compressed.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Encoding")]
+pub struct Encoding {
+    /// Video bit rate in kbit/s, instead of a constant quality
+    #[arg(long, value_name = "KBIT", conflicts_with = "quality",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub bitrate: Option<u32>,
+
+    /// Video quality on the encoder's own scale, lower is better: 0-51 for H.264 (default 20),
+    /// 0-63 for VP9 (default 28)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=63))]
+    pub quality: Option<u32>,
+
+    /// GStreamer element that encodes the video, such as x264enc, x265enc, vp9enc or nvh264enc
+    #[arg(long, value_name = "ELEMENT")]
+    pub encoder: Option<String>,
+
+    /// Leave the sound out
+    #[arg(long)]
+    pub no_audio: bool,
+}
+
+/// Width and height as asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeRequest {
+    Both(u32, u32),
+    Width(u32),
+    Height(u32),
+}
+
+impl SizeRequest {
+    /// The most pixels a side.
+    pub const LONGEST: u32 = 16384;
+
+    /// Width and height for a picture whose width is `aspect` times its height.
+    pub fn resolve(self, aspect: f64) -> (u32, u32) {
+        let rounded = |side: f64| (side.round() as u32).max(1);
+        match self {
+            Self::Both(width, height) => (width, height),
+            Self::Width(width) => (width, rounded(f64::from(width) / aspect)),
+            Self::Height(height) => (rounded(f64::from(height) * aspect), height),
+        }
+    }
+}
+
+impl FromStr for SizeRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "a size is WIDTHxHEIGHT, WIDTHx or xHEIGHT with sides from 1 to {}",
+                Self::LONGEST
+            )
+        };
+        let side = |text: &str| match text {
+            "" => Ok(None),
+            _ => text
+                .parse()
+                .ok()
+                .filter(|side| (1..=Self::LONGEST).contains(side))
+                .map(Some)
+                .ok_or_else(wrong),
+        };
+        let (width, height) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
+        match (side(width)?, side(height)?) {
+            (Some(width), Some(height)) => Ok(Self::Both(width, height)),
+            (Some(width), None) => Ok(Self::Width(width)),
+            (None, Some(height)) => Ok(Self::Height(height)),
+            (None, None) => Err(wrong()),
+        }
+    }
+}
+
+fn within(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|value| (low..=high).contains(value))
+        .ok_or_else(|| format!("a number from {low} to {high} is needed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!("1280x720".parse(), Ok(SizeRequest::Both(1280, 720)));
+        assert_eq!("1280x".parse(), Ok(SizeRequest::Width(1280)));
+        assert_eq!("x720".parse(), Ok(SizeRequest::Height(720)));
+        assert_eq!(SizeRequest::Width(1280).resolve(16.0 / 9.0), (1280, 720));
+        assert_eq!(SizeRequest::Height(720).resolve(16.0 / 9.0), (1280, 720));
+        for wrong in ["", "x", "1280", "0x5", "axb", "1280x-2", "99999x"] {
+            assert!(wrong.parse::<SizeRequest>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        assert_eq!(within("0.5", 0.0, 1.0), Ok(0.5));
+        for wrong in ["1.01", "-0.1", "NaN", "inf", "much"] {
+            assert!(within(wrong, 0.0, 1.0).is_err(), "{wrong}");
+        }
+    }
+}
