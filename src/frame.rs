@@ -107,15 +107,56 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl Row<'_> {
-    /// The samples of one colour.
-    pub fn colour(&self, colour: usize) -> impl Iterator<Item = u8> {
-        self.samples[colour]
-            .iter()
-            .copied()
-            .step_by(self.step)
-            .take(self.width)
+impl Frame<'_> {
+    /// Writes the frame as packed RGB without padding, in parallel.
+    pub fn copy_to_rgb(&self, pixels: &mut [u8]) {
+        pixels
+            .par_chunks_exact_mut(3 * self.size.width.max(1))
+            .take(self.size.height)
+            .enumerate()
+            .for_each(|(y, pixels)| {
+                let row = self.row(y);
+                for (x, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                    *pixel = row.samples.map(|samples| samples[x * row.step]);
+                }
+            });
     }
+}
+
+impl Row<'_> {
+    /// Writes the samples of one colour as values in [-0.5, 0.5].
+    pub fn write_values(&self, colour: usize, values: &mut [f32]) {
+        // Known distances let the compiler load whole vectors.
+        match self.step {
+            1 => self.write_stepped::<1>(colour, values),
+            3 => self.write_stepped::<3>(colour, values),
+            4 => self.write_stepped::<4>(colour, values),
+            _ => {
+                let samples = self.samples[colour].iter().step_by(self.step);
+                for (value, &sample) in values[..self.width].iter_mut().zip(samples) {
+                    *value = value_of(sample);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn write_stepped<const STEP: usize>(&self, colour: usize, values: &mut [f32]) {
+        let values = &mut values[..self.width];
+        if values.is_empty() {
+            return;
+        }
+        let samples = &self.samples[colour][..(self.width - 1) * STEP + 1];
+        for (x, value) in values.iter_mut().enumerate() {
+            *value = value_of(samples[x * STEP]);
+        }
+    }
+}
+
+/// A sample as the automaton's value, in [-0.5, 0.5].
+#[inline]
+fn value_of(sample: u8) -> f32 {
+    f32::from(sample) * (1.0 / 255.0) - 0.5
 }
 
 /// A frame to read and write.
@@ -244,6 +285,64 @@ impl<'a> FrameMut<'a> {
                             RowMut::Planar([&mut r[..width], &mut g[..width], &mut b[..width]]),
                         );
                     });
+            }
+        }
+    }
+}
+
+impl FrameMut<'_> {
+    /// Mixes a picture of the same size into the frame, in parallel.
+    ///
+    /// `picture` gives red, green and blue of a row as values in [-0.5, 0.5]; what lies outside
+    /// is clamped. A `strength` of 1 replaces the frame's colours, 0 leaves them.
+    pub fn mix_values<'v>(
+        &mut self,
+        strength: f32,
+        picture: impl Fn(usize) -> [&'v [f32]; 3] + Send + Sync,
+    ) {
+        self.for_each_row(|y, row| {
+            let picture = picture(y);
+            row.mix(strength, |colour, x| {
+                (picture[colour][x].clamp(-0.5, 0.5) + 0.5) * 255.0
+            });
+        });
+    }
+
+    /// Mixes a picture of the same size into the frame, in parallel.
+    ///
+    /// A `strength` of 1 replaces the frame's colours, 0 leaves them.
+    pub fn mix_frame(&mut self, strength: f32, picture: &Frame<'_>) {
+        self.for_each_row(|y, row| {
+            let picture = picture.row(y);
+            row.mix(strength, |colour, x| {
+                f32::from(picture.samples[colour][x * picture.step])
+            });
+        });
+    }
+}
+
+impl RowMut<'_> {
+    /// Mixes `picture`, which gives samples in [0, 255] by colour and column, into the row.
+    #[inline]
+    fn mix(self, strength: f32, picture: impl Fn(usize, usize) -> f32) {
+        let mix = |sample: &mut u8, colour, x| {
+            let old = f32::from(*sample);
+            *sample = (old + (picture(colour, x) - old) * strength + 0.5) as u8;
+        };
+        match self {
+            Self::Packed(pixels, Packing { step, rgb }) => {
+                for (x, pixel) in pixels.chunks_exact_mut(step).enumerate() {
+                    for (colour, &offset) in rgb.iter().enumerate() {
+                        mix(&mut pixel[offset], colour, x);
+                    }
+                }
+            }
+            Self::Planar(planes) => {
+                for (colour, samples) in planes.into_iter().enumerate() {
+                    for (x, sample) in samples.iter_mut().enumerate() {
+                        mix(sample, colour, x);
+                    }
+                }
             }
         }
     }

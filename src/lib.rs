@@ -11,6 +11,9 @@
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
 
+#![warn(missing_docs)]
+
+mod cut;
 pub mod engine;
 pub mod frame;
 pub mod model;

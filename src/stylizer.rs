@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use crate::Size;
+use crate::cut::CutDetector;
 use crate::engine::{self, Engine, EngineError, Selection};
 use crate::frame::FrameMut;
 use crate::model::Model;
+
+/// The [`Options::cut_threshold`] that suits most films.
+pub const DEFAULT_CUT_THRESHOLD: f64 = 0.3;
 
 /// How frames are restyled. All of it may change between any two frames.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +27,7 @@ pub struct Options {
     pub interval: u32,
     /// A hard cut starts the state anew: how different two frames must be, from 0 (any change is
     /// a cut) to 1 (nothing is); `None`: cuts are not looked for.
-    pub cut_threshold: Option<f32>,
+    pub cut_threshold: Option<f64>,
     /// Of the noise that the hidden channels start from.
     pub seed: u64,
 }
@@ -64,6 +68,7 @@ pub struct Stylizer {
     selection: Selection,
     options: Options,
     engine: Option<Box<dyn Engine>>,
+    cuts: CutDetector,
     /// Frames since the state was started; `None`: it is to be started.
     frames: Option<u64>,
 }
@@ -76,6 +81,7 @@ impl Stylizer {
             selection,
             options,
             engine: None,
+            cuts: CutDetector::default(),
             frames: None,
         }
     }
@@ -130,6 +136,15 @@ impl Stylizer {
         let warmup = self.options.warmup.unwrap_or(playback.warmup);
         let steps = self.options.steps.unwrap_or(playback.steps);
 
+        match self.options.cut_threshold {
+            Some(threshold) => {
+                let difference = self.cuts.difference(&frame.as_frame());
+                if difference.is_some_and(|difference| f64::from(difference) > threshold) {
+                    self.frames = None;
+                }
+            }
+            None => self.cuts.reset(),
+        }
         let mut outcome = Outcome::Continued;
         let mut finite = true;
         match self.frames {

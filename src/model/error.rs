@@ -1,9 +1,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::FormatError;
+use super::InvalidArchitecture;
 
-/// Why a model cannot be had. Every message is a sentence for the person who asked for it.
+/// Why a model cannot be had or written. Every message is a sentence for the person who asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// There is no such file, and no bundled model of this name.
@@ -30,6 +30,12 @@ pub enum ModelError {
         /// What was expected and what was found.
         source: FormatError,
     },
+    /// The name to write to says neither `.safetensors` nor `.pt`.
+    #[error("cannot write a model to {}: its name must end in .safetensors or .pt", path.display())]
+    Extension {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file could not be written; what stood there before still does.
     #[error("cannot write the model file {}: {source}", path.display())]
     Write {
@@ -38,4 +44,93 @@ pub enum ModelError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What is wrong with a model file: a clause that follows "FILE is not a usable model: ".
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FormatError {
+    /// Larger than any model.
+    #[error("it has {found} bytes, more than the {limit} that a model file can have")]
+    TooLarge {
+        /// Bytes of the file.
+        found: u64,
+        /// Most that are accepted.
+        limit: u64,
+    },
+    /// Neither of the two kinds of file.
+    #[error("it is neither a safetensors file nor a PyTorch archive (.pt)")]
+    Unknown,
+    /// A PyTorch file from before version 1.6.
+    #[error(
+        "it is in PyTorch's format from before version 1.6; load it in Python and save it again"
+    )]
+    LegacyPytorch,
+    /// A TorchScript program.
+    #[error("it is a TorchScript program; save the module's state_dict() instead")]
+    TorchScript,
+    /// Broken as a safetensors file.
+    #[error("it is a broken safetensors file: {0}")]
+    Safetensors(String),
+    /// Broken as a PyTorch archive.
+    #[error("it is a broken PyTorch archive: {0}")]
+    Archive(String),
+    /// Something in the pickle that a model has no use for and that is never executed.
+    #[error("its pickle wants to call {0}, which a model has no use for; nothing was executed")]
+    ForbiddenCall(String),
+    /// The pickle is well-formed but holds no model.
+    #[error("it holds {found}, not a state dict or a module with layers w1, w2, ...")]
+    NoModel {
+        /// What was found.
+        found: String,
+    },
+    /// The description that travels with the weights cannot be read.
+    #[error("its description ({0})")]
+    Config(String),
+    /// The description is of a later version.
+    #[error(
+        "its description is of format {found}; this version reads format {}",
+        super::config::FORMAT
+    )]
+    Version {
+        /// Format of the file.
+        found: u64,
+    },
+    /// The description cannot be run.
+    #[error("its architecture {0}")]
+    Architecture(#[from] InvalidArchitecture),
+    /// Without a description, and not one of those that need none.
+    #[error(
+        "it has no description of its architecture, which can be told from the weights only for \
+         automata of 18 channels with 9 outputs (published) or 15 (notebook); these have {0}"
+    )]
+    NotInferable(String),
+    /// A layer is absent.
+    #[error("it has no tensor {0:?}")]
+    MissingTensor(String),
+    /// A tensor that belongs to no layer.
+    #[error("it has a tensor {0:?}, which belongs to no layer of its architecture")]
+    UnexpectedTensor(String),
+    /// A tensor of numbers that are not floats.
+    #[error(
+        "its tensor {name:?} is of type {found}; it must be float32, float64, float16 or bfloat16"
+    )]
+    Type {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A tensor of the wrong shape.
+    #[error("its tensor {name:?} has the shape {found:?}; the architecture needs {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// What the architecture needs.
+        expected: Vec<usize>,
+        /// What the file has.
+        found: Vec<usize>,
+    },
+    /// Infinities or NaN among the weights.
+    #[error("its tensor {0:?} has values that are not finite")]
+    NotFinite(String),
 }

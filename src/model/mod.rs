@@ -1,16 +1,20 @@
 //! What an automaton is: its architecture, its weights, and the files they come in.
 
 mod architecture;
+mod bundled;
+mod config;
 mod error;
-mod format;
+mod file;
+mod pytorch;
+mod safetensors_file;
+mod tensors;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use architecture::{Architecture, Blur, Border, FilterScale, InvalidArchitecture, Source};
-pub use error::ModelError;
-pub use format::FormatError;
+pub use error::{FormatError, ModelError};
 
 /// A trained automaton.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,20 +1,20 @@
-//! The element `ncafilter`.
-
 use gst::glib;
 use gst::prelude::*;
 
+mod frame;
 mod imp;
+mod settings;
+mod stats;
 
 glib::wrapper! {
-    /// Restyles video with a trained neural cellular automaton.
     pub struct NcaFilter(ObjectSubclass<imp::NcaFilter>)
         @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// Registers the element as a feature of `plugin`.
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+pub(crate) fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
+    settings::Backend::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(
-        Some(plugin),
+        plugin,
         "ncafilter",
         gst::Rank::NONE,
         NcaFilter::static_type(),

@@ -28,7 +28,7 @@ pub struct Args {
     pub output_folder: Option<PathBuf>,
 
     /// Replace files that exist already
-    #[arg(long)]
+    #[arg(short = 'y', long)]
     pub overwrite: bool,
 
     /// Show no progress and no warnings

@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use gst::prelude::*;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::{self, FilterType};
@@ -14,13 +13,16 @@ use image::{
     DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, ImageResult,
     RgbaImage,
 };
+use nca::Size;
+use nca::engine::Selection;
+use nca::frame::{FrameMut, Packing};
+use nca::model::Model;
+use nca::stylizer::{Options, Outcome, Stylizer};
 
 use crate::args::{Args, Style};
-use crate::filter;
+use crate::interrupted;
 use crate::output::Output;
-use crate::playback::{self, Ending};
-use crate::progress::{Progress, shown_name};
-use crate::still;
+use crate::playback::Ending;
 
 /// Extensions that [`format_of`] knows, as text for messages.
 pub const EXTENSIONS: &str = ".png, .jpg, .webp, .bmp or .tif";
@@ -86,18 +88,12 @@ pub fn restyle(input: &Path, output: &Output, format: ImageFormat, args: &Args) 
         let (width, height) = size.resolve(f64::from(width) / f64::from(height));
         picture.pixels = imageops::resize(&picture.pixels, width, height, FilterType::Lanczos3);
     }
-    // A picture is a first frame, and warm-up is all that happens to one.
-    let style = Style {
-        warmup: args.style.warmup.or(args.style.steps),
-        ..args.style.clone()
-    };
-    let progress = Progress::new(&shown_name(input), None, args.quiet);
-    let (ending, pixels) = through_filter(picture.pixels, &style, &progress)?;
-    if ending == Ending::Complete {
-        picture.pixels = pixels.context("the restyled picture is missing")?;
-        write(picture, output, format)?;
+    process(&mut picture.pixels, &args.style)?;
+    if interrupted() {
+        return Ok(Ending::Interrupted);
     }
-    Ok(ending)
+    write(picture, output, format)?;
+    Ok(Ending::Complete)
 }
 
 fn refuse_video_options(args: &Args) -> Result<()> {
@@ -115,40 +111,40 @@ fn refuse_video_options(args: &Args) -> Result<()> {
     }
 }
 
-fn through_filter(
-    pixels: RgbaImage,
-    style: &Style,
-    progress: &Progress,
-) -> Result<(Ending, Option<RgbaImage>)> {
-    let (width, height) = pixels.dimensions();
-    let source = still::source(pixels, gst::Fraction::new(0, 1), 1)?;
-    let filter = filter::make(style)?;
-    let shown = Arc::new(Mutex::new(None));
-    let sink = gst_app::AppSink::builder()
-        .sync(false)
-        .callbacks(
-            gst_app::AppSinkCallbacks::builder()
-                .new_sample({
-                    let shown = Arc::clone(&shown);
-                    move |sink| {
-                        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                        *shown.lock().map_err(|_| gst::FlowError::Error)? = Some(sample);
-                        Ok(gst::FlowSuccess::Ok)
-                    }
-                })
-                .build(),
-        )
-        .build();
-    let pipeline = gst::Pipeline::new();
-    pipeline.add_many([source.upcast_ref(), &filter, sink.upcast_ref()])?;
-    gst::Element::link_many([source.upcast_ref(), &filter, sink.upcast_ref()])?;
+fn process(pixels: &mut RgbaImage, style: &Style) -> Result<()> {
+    /// Where the model itself would take fewer: a picture has no later frames to grow on.
+    const STEPS: u32 = 64;
+    const CHANNELS: usize = 4;
 
-    let ending = playback::run(&pipeline, None, progress)?;
-    let sample = shown.lock().ok().and_then(|mut shown| shown.take());
-    let pixels = sample
-        .and_then(|sample| Some(sample.buffer()?.map_readable().ok()?.to_vec()))
-        .and_then(|bytes| RgbaImage::from_raw(width, height, bytes));
-    Ok((ending, pixels))
+    let model = match &style.model {
+        Some(name) => Model::find(name)?,
+        None => Model::bundled_default(),
+    };
+    let steps = style
+        .steps
+        .map_or(model.playback.warmup.max(STEPS), i32::unsigned_abs);
+    let defaults = Options::default();
+    let options = Options {
+        warmup: Some(style.warmup.map_or(steps, i32::unsigned_abs)),
+        strength: style
+            .strength
+            .map_or(defaults.strength, |strength| strength as f32),
+        scale: style.scale.map_or(defaults.scale, |scale| scale as f32),
+        seed: style.seed.unwrap_or(defaults.seed),
+        ..defaults
+    };
+    let selection = Selection {
+        threads: style.threads.map_or(0, |threads| threads as usize),
+        ..Selection::default()
+    };
+    let (width, height) = pixels.dimensions();
+    let size = Size::new(width as usize, height as usize);
+    let packing = Packing::new(CHANNELS, [0, 1, 2]);
+    let mut frame = FrameMut::packed(pixels, size.width * CHANNELS, size, packing)?;
+    match Stylizer::new(Arc::new(model), selection, options).process(&mut frame)? {
+        Outcome::GaveUp => bail!("the model's state goes beyond all numbers on it"),
+        _ => Ok(()),
+    }
 }
 
 fn write(picture: Picture, output: &Output, format: ImageFormat) -> Result<()> {

@@ -1,0 +1,85 @@
+//! The properties' values.
+
+use gst::glib;
+use nca::engine::{self, Selection};
+use nca::stylizer::{DEFAULT_CUT_THRESHOLD, Options};
+
+/// What runs the automaton.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstNcaFilterBackend")]
+#[repr(i32)]
+pub enum Backend {
+    /// The fastest that this machine has.
+    #[default]
+    #[enum_value(name = "Auto: the fastest that this machine has", nick = "auto")]
+    Auto = 0,
+    /// The processor.
+    #[enum_value(name = "CPU: the processor", nick = "cpu")]
+    Cpu = 1,
+}
+
+/// Steps that mean "what the model says".
+pub(super) const MODEL_STEPS: i32 = -1;
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// Path or name; `None`: the bundled default.
+    pub(super) model: Option<String>,
+    pub(super) backend: Backend,
+    pub(super) device: Option<String>,
+    pub(super) threads: u32,
+    pub(super) steps: i32,
+    pub(super) warmup: i32,
+    pub(super) strength: f64,
+    pub(super) scale: f64,
+    pub(super) interval: u32,
+    pub(super) seed: u64,
+    pub(super) reset_on_cut: bool,
+    pub(super) cut_threshold: f64,
+    pub(super) stats_interval: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model: None,
+            backend: Backend::default(),
+            device: None,
+            threads: 0,
+            steps: MODEL_STEPS,
+            warmup: MODEL_STEPS,
+            strength: 1.0,
+            scale: 1.0,
+            interval: 1,
+            seed: 0,
+            reset_on_cut: false,
+            cut_threshold: DEFAULT_CUT_THRESHOLD,
+            stats_interval: 0,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn selection(&self) -> Selection {
+        Selection {
+            backend: match self.backend {
+                Backend::Auto => engine::Backend::Auto,
+                Backend::Cpu => engine::Backend::Cpu,
+            },
+            device: self.device.clone(),
+            threads: self.threads as usize,
+        }
+    }
+
+    pub(super) fn options(&self) -> Options {
+        Options {
+            steps: u32::try_from(self.steps).ok(),
+            warmup: u32::try_from(self.warmup).ok(),
+            strength: self.strength as f32,
+            scale: self.scale as f32,
+            interval: self.interval,
+            cut_threshold: self.reset_on_cut.then_some(self.cut_threshold),
+            seed: self.seed,
+        }
+    }
+}

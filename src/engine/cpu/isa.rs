@@ -1,0 +1,92 @@
+#[cfg(target_arch = "x86_64")]
+use std::any::TypeId;
+use std::fmt;
+
+use pulp::{Simd, WithSimd};
+
+/// The vector instructions that the kernels are compiled for.
+///
+/// Every lane is a pixel of its own and the order of additions is the same in all of them, so that
+/// those with fused multiply-add agree bit for bit.
+#[derive(Clone, Copy, Debug)]
+pub enum Isa {
+    /// x86-64 with AVX-512: 16 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(pulp::x86::V4),
+    /// x86-64 with AVX2 and FMA: 8 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(pulp::x86::V3),
+    /// x86-64 with SSE4.2: 4 lanes, without fused multiply-add.
+    #[cfg(target_arch = "x86_64")]
+    Sse4(pulp::x86::V2),
+    /// 64-bit ARM: 4 lanes.
+    #[cfg(target_arch = "aarch64")]
+    Neon(pulp::aarch64::Neon),
+    /// Any processor: one lane, as the compiler sees fit.
+    Portable(pulp::Scalar),
+}
+
+impl Isa {
+    /// Those that this machine has, the fastest first.
+    pub fn available() -> Vec<Self> {
+        let mut available = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            available.extend(pulp::x86::V4::try_new().map(Self::Avx512));
+            available.extend(pulp::x86::V3::try_new().map(Self::Avx2));
+            available.extend(pulp::x86::V2::try_new().map(Self::Sse4));
+        }
+        #[cfg(target_arch = "aarch64")]
+        available.extend(pulp::aarch64::Neon::try_new().map(Self::Neon));
+        available.push(Self::Portable(pulp::Scalar));
+        available
+    }
+
+    /// The fastest that this machine has.
+    pub fn detect() -> Self {
+        Self::available()[0]
+    }
+
+    /// Runs `op` compiled for these instructions.
+    #[inline]
+    pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(simd) => Simd::vectorize(simd, op),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(simd) => Simd::vectorize(simd, op),
+            #[cfg(target_arch = "x86_64")]
+            Self::Sse4(simd) => Simd::vectorize(simd, op),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(simd) => Simd::vectorize(simd, op),
+            Self::Portable(simd) => Simd::vectorize(simd, op),
+        }
+    }
+}
+
+/// a * b + c, rounded once where the processor can.
+#[inline(always)]
+pub(super) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    // Without the instruction, it would be a call of a library function for each lane.
+    #[cfg(target_arch = "x86_64")]
+    if TypeId::of::<S>() == TypeId::of::<pulp::x86::V2>() {
+        return simd.add_f32s(simd.mul_f32s(a, b), c);
+    }
+    simd.mul_add_e_f32s(a, b, c)
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Sse4(_) => "SSE4.2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => "NEON",
+            Self::Portable(_) => "portable",
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! The processor.
+//!
+//! Everything of a step is fused a row at a time, rows run in parallel. See `kernel` for the
+//! arithmetic and `grid` for the memory.
+
+mod grid;
+mod isa;
+mod kernel;
+mod pool;
+mod resample;
+mod rule;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::ThreadPool;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
+
+use super::{Backend, Engine, EngineError, Selection};
+use crate::frame::{Frame, FrameMut, Packing};
+use crate::model::Model;
+use crate::source::SourceChannels;
+use crate::{Size, State, noise};
+use grid::{Grid, HALO, fill_halo};
+pub use isa::Isa;
+use kernel::{Scratch, StepRow};
+use resample::Resampler;
+use rule::Rule;
+
+/// Runs an automaton on the processor.
+pub struct CpuEngine {
+    isa: Isa,
+    pool: Arc<ThreadPool>,
+    rule: Rule,
+    source: SourceChannels,
+    frozen: Grid,
+    /// The updated channels.
+    cells: Grid,
+    /// What a step writes; then the two change places.
+    next: Grid,
+    /// One for each thread.
+    scratch: Vec<Mutex<Scratch>>,
+    resampler: Resampler,
+}
+
+impl CpuEngine {
+    /// Widest and highest state that is accepted.
+    pub const MAX_LENGTH: usize = 16384;
+
+    /// An engine for `model` at `size`, with the fastest instructions of this machine. Its state
+    /// is all zeros.
+    pub fn new(model: &Model, size: Size, selection: &Selection) -> Result<Self, EngineError> {
+        if let Some(device) = &selection.device {
+            return Err(EngineError::NoDevice {
+                backend: Backend::Cpu.name(),
+                device: device.clone(),
+                available: "it has none to choose from".into(),
+            });
+        }
+        Self::with_isa(model, size, selection.threads, Isa::detect())
+    }
+
+    /// An engine that uses the instructions `isa` and `threads` threads; 0: one for each core.
+    pub fn with_isa(
+        model: &Model,
+        size: Size,
+        threads: usize,
+        isa: Isa,
+    ) -> Result<Self, EngineError> {
+        let lengths = 1..=Self::MAX_LENGTH;
+        if !lengths.contains(&size.width) || !lengths.contains(&size.height) {
+            return Err(EngineError::UnsupportedSize {
+                size,
+                why: format!("width and height can be 1 to {}", Self::MAX_LENGTH),
+            });
+        }
+        let pool = pool::shared(threads)?;
+        let architecture = &model.architecture;
+        let rule = Rule::new(model);
+        let grid = |channels| Grid::zeros(channels, size, architecture.border);
+        let cells = grid(architecture.updated());
+        let scratch = (0..pool.current_num_threads())
+            .map(|_| Mutex::new(Scratch::new(&rule, cells.stride())))
+            .collect();
+        Ok(Self {
+            isa,
+            pool,
+            source: SourceChannels::new(architecture.source, size),
+            frozen: grid(architecture.frozen()),
+            next: grid(architecture.updated()),
+            cells,
+            rule,
+            scratch,
+            resampler: Resampler::new(),
+        })
+    }
+
+    /// Computes `next` from `cells`. Says whether all of it is finite.
+    fn compute_next(&mut self) -> bool {
+        let Self {
+            isa,
+            rule,
+            frozen,
+            cells,
+            next,
+            scratch,
+            ..
+        } = self;
+        let finite = AtomicBool::new(true);
+        let row_len = next.row_len();
+        next.values_mut()
+            .par_chunks_exact_mut(row_len)
+            .enumerate()
+            .for_each(|(y, next)| {
+                // Every thread takes the one that nobody else does.
+                let thread = rayon::current_thread_index().unwrap_or(0);
+                let mut scratch = scratch[thread]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let row = StepRow {
+                    rule,
+                    frozen,
+                    cells,
+                    y,
+                    next,
+                    scratch: &mut scratch,
+                };
+                if !isa.run(row) {
+                    finite.store(false, Ordering::Relaxed);
+                }
+            });
+        finite.into_inner()
+    }
+}
+
+/// Calls `f` with the number of every row of a grid, the number of each of its channels and the W
+/// values of that, in parallel over the rows, and fills the halos after it.
+fn write_rows(grid: &mut Grid, f: impl Fn(usize, usize, &mut [f32]) + Sync) {
+    let (width, border) = (grid.size().width, grid.border());
+    let (row_len, stride) = (grid.row_len(), grid.stride());
+    grid.values_mut()
+        .par_chunks_exact_mut(row_len)
+        .enumerate()
+        .for_each(|(y, row)| {
+            for (channel, values) in row.chunks_exact_mut(stride).enumerate() {
+                f(y, channel, &mut values[HALO..][..width]);
+                fill_halo(values, width, border);
+            }
+        });
+}
+
+impl Engine for CpuEngine {
+    fn backend(&self) -> Backend {
+        Backend::Cpu
+    }
+
+    fn device(&self) -> String {
+        match self.pool.current_num_threads() {
+            1 => format!("1 thread, {}", self.isa),
+            threads => format!("{threads} threads, {}", self.isa),
+        }
+    }
+
+    fn size(&self) -> Size {
+        self.cells.size()
+    }
+
+    fn set_source(&mut self, frame: &Frame<'_>) -> Result<(), EngineError> {
+        let pool = self.pool.clone();
+        let size = self.size();
+        pool.install(|| {
+            let frame = if frame.size() == size {
+                *frame
+            } else {
+                let input = self.resampler.input(frame.size());
+                frame.copy_to_rgb(input);
+                self.resampler.resample(size)
+            };
+            let channels = self.source.of(&frame);
+            write_rows(&mut self.frozen, |y, channel, values| {
+                channels.write_row(y, channel, values);
+            });
+        });
+        Ok(())
+    }
+
+    fn seed(&mut self, seed: u64) -> Result<(), EngineError> {
+        let Self {
+            pool,
+            frozen,
+            cells,
+            ..
+        } = self;
+        pool.install(|| {
+            write_rows(cells, |y, channel, values| {
+                if channel < 3 {
+                    values.copy_from_slice(frozen.pixels(y, channel));
+                } else {
+                    let channel = frozen.channels() + channel;
+                    for (x, value) in values.iter_mut().enumerate() {
+                        *value = noise::uniform(seed, channel, y, x);
+                    }
+                }
+            });
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, steps: u32) -> Result<bool, EngineError> {
+        let pool = self.pool.clone();
+        Ok(pool.install(|| {
+            (0..steps).fold(true, |_, _| {
+                let finite = self.compute_next();
+                std::mem::swap(&mut self.cells, &mut self.next);
+                finite
+            })
+        }))
+    }
+
+    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError> {
+        let pool = self.pool.clone();
+        let Self {
+            cells, resampler, ..
+        } = self;
+        let size = cells.size();
+        pool.install(|| {
+            if frame.size() == size {
+                frame.mix_values(strength, |y| [0, 1, 2].map(|c| cells.pixels(y, c)));
+            } else {
+                let mut picture =
+                    FrameMut::packed(resampler.input(size), size.width * 3, size, Packing::RGB)
+                        .expect("the picture has the memory that its size needs");
+                picture.mix_values(1.0, |y| [0, 1, 2].map(|c| cells.pixels(y, c)));
+                let picture = resampler.resample(frame.size());
+                frame.mix_frame(strength, &picture);
+            }
+        });
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<State, EngineError> {
+        let frozen = self.frozen.channels();
+        let mut state = State::zeros(frozen + self.cells.channels(), self.size());
+        for channel in 0..state.channels {
+            let (grid, index) = match channel.checked_sub(frozen) {
+                None => (&self.frozen, channel),
+                Some(index) => (&self.cells, index),
+            };
+            let rows = state
+                .channel_mut(channel)
+                .chunks_exact_mut(grid.size().width);
+            for (y, row) in rows.enumerate() {
+                row.copy_from_slice(grid.pixels(y, index));
+            }
+        }
+        Ok(state)
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), EngineError> {
+        let size = self.size();
+        let frozen = self.frozen.channels();
+        let channels = frozen + self.cells.channels();
+        if (state.channels, state.size) != (channels, size) {
+            let shape =
+                |channels, size: Size| format!("{channels} x {} x {}", size.height, size.width);
+            return Err(EngineError::WrongState {
+                found: shape(state.channels, state.size),
+                needed: shape(channels, size),
+            });
+        }
+        let row = |y: usize, channel| &state.channel(channel)[y * size.width..][..size.width];
+        write_rows(&mut self.frozen, |y, channel, values| {
+            values.copy_from_slice(row(y, channel));
+        });
+        write_rows(&mut self.cells, |y, channel, values| {
+            values.copy_from_slice(row(y, frozen + channel));
+        });
+        Ok(())
+    }
+}
