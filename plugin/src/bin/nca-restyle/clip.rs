@@ -18,6 +18,9 @@ use crate::writer::Writer;
 
 /// Restyles `input`; the container is that of `output`.
 pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args) -> Result<Ending> {
+    if args.shape.fps.is_some() {
+        bail!("--fps is for clips grown from a picture; a video keeps its own frame rate");
+    }
     let media = media::probe(input)?;
     let cut = cut(&media, args)?;
     let length = cut.map_or(media.duration, |cut| {
@@ -69,7 +72,7 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         gate: waiting,
         streams,
     });
-    playback::run(&writer.pipeline, cutting, &progress)
+    playback::run(&writer, cutting, &progress)
 }
 
 /// The part that is asked for; `None`: all of it.

@@ -40,6 +40,11 @@ impl Container {
         }
     }
 
+    /// Whether it is a file of the MP4 family.
+    pub fn is_iso(self) -> bool {
+        matches!(self, Self::Mp4 | Self::QuickTime)
+    }
+
     /// The element that writes it.
     pub fn muxer(self) -> Result<gst::Element> {
         elements::make(match self {

@@ -126,6 +126,8 @@ impl Encoder {
         self.element
             .set_property("timebase", gst::Fraction::new(1, 90_000));
         self.element.set_property("cpu-used", 4i32);
+        // With frames to look ahead at, GStreamer 1.22 loses the last of a film.
+        self.element.set_property("lag-in-frames", 0i32);
         if self.name == "vp9enc" {
             self.element.set_property("row-mt", true);
         }
@@ -168,28 +170,30 @@ impl Encoder {
             .element
             .static_pad("src")
             .map_or_else(gst::Caps::new_empty, |pad| pad.pad_template_caps());
-        if made.can_intersect(accepted) {
-            return Ok(None);
-        }
-        let parser = match made.structure(0).map(|structure| structure.name().as_str()) {
-            Some("video/x-h264") => "h264parse",
-            Some("video/x-h265") => "h265parse",
-            Some("video/x-av1") => "av1parse",
-            Some("video/x-vp9") => "vp9parse",
-            _ => "",
-        };
-        let holds = made.structure(0).is_some_and(|made| {
-            accepted
-                .iter()
-                .any(|accepted| accepted.name() == made.name())
-        });
-        if parser.is_empty() || !holds {
+        let codec = made.structure(0).map_or("", |made| made.name().as_str());
+        if !accepted.iter().any(|accepted| accepted.name() == codec) {
             bail!(
                 "{} files do not hold what {} makes",
                 container.name(),
                 self.name
             );
         }
+        if codec == "video/x-vp9" && container.is_iso() {
+            bail!(
+                "VP9 is not written to {} files; .webm and .mkv take it",
+                container.name()
+            );
+        }
+        if made.can_intersect(accepted) {
+            return Ok(None);
+        }
+        let parser = match codec {
+            "video/x-h264" => "h264parse",
+            "video/x-h265" => "h265parse",
+            "video/x-av1" => "av1parse",
+            "video/x-vp9" => "vp9parse",
+            _ => return Ok(None),
+        };
         elements::make(parser).map(Some)
     }
 }

@@ -59,5 +59,5 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
     let caps = still::caps(width, height, framerate)?;
     branch.on_found()(&caps);
     pad.link(&branch.sink)?;
-    playback::run(&writer.pipeline, None, &progress)
+    playback::run(&writer, None, &progress)
 }

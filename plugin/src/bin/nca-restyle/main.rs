@@ -2,6 +2,7 @@
 
 mod args;
 mod clip;
+mod colorimetry;
 mod container;
 mod elements;
 mod encoder;
@@ -15,6 +16,7 @@ mod picture;
 mod playback;
 mod progress;
 mod reader;
+mod stall;
 mod still;
 mod targets;
 mod time;

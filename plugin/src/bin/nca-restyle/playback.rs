@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::sync::mpsc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use gst::MessageView;
 use gst::prelude::*;
 
 use crate::interrupted;
 use crate::progress::Progress;
 use crate::reader::{Cut, Waiting};
+use crate::stall::Patience;
+use crate::writer::Writer;
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,23 +35,16 @@ const BEAT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 ///
 /// # Errors
 /// What an element says went wrong, as a sentence.
-pub fn run(
-    pipeline: &gst::Pipeline,
-    cutting: Option<Cutting>,
-    progress: &Progress,
-) -> Result<Ending> {
-    let ending = run_started(pipeline, cutting, progress);
+pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
+    let ending = run_started(writer, cutting, progress);
     // Nothing can be done about an element that does not stop in order.
-    let _ = pipeline.set_state(gst::State::Null);
+    let _ = writer.pipeline.set_state(gst::State::Null);
     ending
 }
 
-fn run_started(
-    pipeline: &gst::Pipeline,
-    cutting: Option<Cutting>,
-    progress: &Progress,
-) -> Result<Ending> {
-    let mut bus = Listener::new(pipeline, progress)?;
+fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
+    let pipeline = &writer.pipeline;
+    let mut bus = Listener::new(writer, progress)?;
     if let Some(Cutting { cut, gate, streams }) = cutting {
         // A change of state that fails is explained on the bus.
         let _ = pipeline.set_state(gst::State::Paused);
@@ -75,16 +70,16 @@ fn run_started(
 struct Listener<'a> {
     bus: gst::Bus,
     progress: &'a Progress,
+    patience: Patience,
     warnings: HashSet<String>,
 }
 
 impl<'a> Listener<'a> {
-    fn new(pipeline: &gst::Pipeline, progress: &'a Progress) -> Result<Self> {
+    fn new(writer: &Writer, progress: &'a Progress) -> Result<Self> {
         Ok(Self {
-            bus: pipeline
-                .bus()
-                .ok_or_else(|| anyhow!("the pipeline has no bus"))?,
+            bus: writer.pipeline.bus().context("the pipeline has no bus")?,
             progress,
+            patience: writer.stall.patience(),
             warnings: HashSet::new(),
         })
     }
@@ -101,6 +96,9 @@ impl<'a> Listener<'a> {
             gst::MessageType::Warning,
         ];
         let Some(message) = self.bus.timed_pop_filtered(BEAT, &kinds) else {
+            if self.patience.is_over() {
+                bail!("it is stuck: for minutes nothing was read, encoded or written");
+            }
             return Ok(None);
         };
         match message.view() {
@@ -121,15 +119,23 @@ impl<'a> Listener<'a> {
 }
 
 fn sentence(error: &gst::message::Error) -> anyhow::Error {
-    let text = error.error().message().trim_end_matches('.').to_owned();
-    // A few messages only say that something failed; the reason is in the last line of the details.
+    let text = error
+        .error()
+        .message()
+        .trim_end_matches(['.', '\n'])
+        .to_owned();
+    // The message of many errors only says that something failed, and the last line of the
+    // details says what.
     let vague = error.error().matches(gst::StreamError::Failed)
-        || error.error().matches(gst::CoreError::Negotiation);
+        || error.error().matches(gst::CoreError::Negotiation)
+        || error.error().is::<gst::ResourceError>();
     let reason = error
         .debug()
         .filter(|_| vague)
-        .and_then(|debug| debug.lines().last().map(str::to_owned));
+        .and_then(|debug| debug.lines().last().map(str::to_owned))
+        .filter(|reason| !reason.is_empty() && !reason.contains("():"));
     match reason {
+        Some(reason) if error.error().is::<gst::ResourceError>() => anyhow!(reason),
         Some(reason) => anyhow!("{text}: {reason}"),
         None => anyhow!(text),
     }

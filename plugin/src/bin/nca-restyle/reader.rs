@@ -10,6 +10,7 @@ use std::sync::{Mutex, mpsc};
 use anyhow::{Context, Result};
 use gst::prelude::*;
 
+use crate::colorimetry;
 use crate::elements;
 
 /// What of the stream is delivered.
@@ -84,6 +85,7 @@ pub fn add(
             };
             decoder.set_property("caps", caps);
             decoder.set_property("expose-all-streams", false);
+            colorimetry::prefer_streams_own(&decoder);
             decoder
         }
     };

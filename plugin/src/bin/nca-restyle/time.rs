@@ -12,7 +12,7 @@ pub fn parse(text: &str) -> Result<gst::ClockTime, String> {
         .and_then(|part| part.parse().ok())
         .ok_or_else(wrong)?;
     let whole = parts
-        .map(|part| part.parse::<u32>().ok())
+        .map(|part| part.parse::<u32>().ok().filter(|_| !part.starts_with('+')))
         .collect::<Option<Vec<_>>>()
         .ok_or_else(wrong)?;
     let total = match *whole.as_slice() {

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use gst::prelude::*;
 
 use crate::args::{Args, SizeRequest, Style};
+use crate::colorimetry;
 use crate::elements;
 use crate::encoder::Encoder;
 use crate::filter;
@@ -42,6 +43,8 @@ impl From<&VideoStream> for Incoming {
 pub struct Branch {
     /// Takes the frames.
     pub sink: gst::Pad,
+    /// What the frames are before they become RGB.
+    precise: gst::Element,
     /// What the encoder is given; completed once the colours of the input are known.
     encoded: gst::Element,
     fixed_colorimetry: Option<&'static str>,
@@ -70,11 +73,15 @@ pub fn add(
         let deinterlace = elements::make("deinterlace")?;
         // One frame from two fields keeps the frame rate.
         deinterlace.set_property_from_str("fields", "top");
-        chain.extend([elements::make("videoconvert")?, deinterlace]);
+        chain.extend([converter()?, deinterlace]);
     }
     let scale = elements::make("videoscale")?;
     scale.set_property_from_str("method", "lanczos");
-    chain.extend([elements::make("videoconvert")?, scale]);
+    let precise = caps_filter(&gst::Caps::new_any())?;
+    let first = converter()?;
+    // The way back takes the mean of four pixels; what was interpolated would not come back.
+    first.set_property_from_str("chroma-mode", "none");
+    chain.extend([first, precise.clone(), converter()?, scale]);
     if incoming.orientation != gst_video::VideoOrientationMethod::Identity {
         let flip = elements::make("videoflip")?;
         flip.set_property("video-direction", incoming.orientation);
@@ -89,10 +96,11 @@ pub fn add(
             .build(),
     )?);
     let filter = filter::make(style)?;
+    writer.stall.watch_filter(&filter);
     if let Some(pad) = filter.static_pad("src") {
         progress.watch(&pad);
     }
-    chain.extend([filter, elements::make("videoconvert")?]);
+    chain.extend([filter, converter()?]);
     let encoded = caps_filter(&encoded_caps().build())?;
     chain.extend([encoded.clone(), frame_queue()?, encoder.element.clone()]);
 
@@ -113,6 +121,7 @@ pub fn add(
     src.link(&pad)?;
     Ok(Branch {
         sink,
+        precise,
         encoded,
         fixed_colorimetry: encoder.fixed_colorimetry(),
     })
@@ -121,15 +130,20 @@ pub fn add(
 impl Branch {
     /// To be called with the caps of the decoded frames before the first comes.
     pub fn on_found(&self) -> impl Fn(&gst::CapsRef) + Send + Sync + 'static {
-        let encoded = self.encoded.clone();
+        let (precise, encoded) = (self.precise.clone(), self.encoded.clone());
         let fixed_colorimetry = self.fixed_colorimetry;
-        move |caps| {
+        move |decoded| {
             let colorimetry = match fixed_colorimetry {
                 Some(colorimetry) => colorimetry.to_owned(),
-                None => colorimetry(caps),
+                None => colorimetry::to_store(decoded),
             };
             let caps = encoded_caps().field("colorimetry", colorimetry).build();
             encoded.set_property("caps", caps);
+            if colorimetry::is_ycbcr(decoded) {
+                // From 8 bits GStreamer takes a short cut that makes everything 1% darker.
+                let caps = gst::Caps::builder("video/x-raw").field("format", "AYUV64");
+                precise.set_property("caps", caps.build());
+            }
         }
     }
 }
@@ -139,16 +153,6 @@ fn encoded_caps() -> gst::caps::Builder<gst::caps::NoFeature> {
     gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "YV12", "NV12"]))
 }
 
-/// The colorimetry to store: that of the input where it is Y'CbCr already, so that its values come
-/// through as they are.
-fn colorimetry(caps: &gst::CapsRef) -> String {
-    const OF_RGB: &str = "bt709";
-    gst_video::VideoInfo::from_caps(caps)
-        .ok()
-        .filter(|info| info.is_yuv())
-        .map_or_else(|| OF_RGB.to_owned(), |info| info.colorimetry().to_string())
-}
-
 /// A few frames, so that decoder, automaton and encoder work at the same time.
 fn frame_queue() -> Result<gst::Element> {
     let queue = elements::make("queue")?;
@@ -156,6 +160,13 @@ fn frame_queue() -> Result<gst::Element> {
     queue.set_property("max-size-bytes", 0u32);
     queue.set_property("max-size-time", 0u64);
     Ok(queue)
+}
+
+fn converter() -> Result<gst::Element> {
+    const THREADS: u32 = 4;
+    let converter = elements::make("videoconvert")?;
+    converter.set_property("n-threads", THREADS);
+    Ok(converter)
 }
 
 fn caps_filter(caps: &gst::Caps) -> Result<gst::Element> {
