@@ -55,9 +55,10 @@ fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -
             }
             waiting.extend(gate.try_iter());
         }
-        for stream in waiting {
-            stream.start(cut)?;
+        for stream in &waiting {
+            stream.seek(cut)?;
         }
+        waiting.into_iter().for_each(Waiting::release);
     }
     let _ = pipeline.set_state(gst::State::Playing);
     loop {

@@ -31,11 +31,11 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Seeks, then lets the stream go.
+    /// Goes to the part that is wanted.
     ///
     /// # Errors
     /// When the file cannot be read from the middle.
-    pub fn start(self, cut: Cut) -> Result<()> {
+    pub fn seek(&self, cut: Cut) -> Result<()> {
         let seek = gst::event::Seek::new(
             1.0,
             gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
@@ -48,10 +48,15 @@ impl Waiting {
             },
             cut.stop,
         );
-        let done = self.pad.send_event(seek);
-        self.pad.remove_probe(self.block);
-        done.then_some(())
+        self.pad
+            .send_event(seek)
+            .then_some(())
             .context("it cannot be cut: files of this kind are only read from their start")
+    }
+
+    /// Lets the stream go.
+    pub fn release(self) {
+        self.pad.remove_probe(self.block);
     }
 }
 
@@ -106,6 +111,7 @@ pub fn add(
             }
             if let Some(gate) = &gate {
                 hold(pad, gate.clone());
+                keep_flushes_from(&target);
             }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             on_found(&caps);
@@ -143,6 +149,14 @@ fn hold(pad: &gst::Pad, gate: mpsc::Sender<Waiting>) {
             let _ = gate.lock().map(|gate| gate.send(waiting));
         }
         gst::PadProbeReturn::Ok
+    });
+}
+
+/// Nothing has passed yet that would have to be flushed, and a flush that goes through the muxer
+/// would cut off the other streams.
+fn keep_flushes_from(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::EVENT_FLUSH, |_, _| {
+        gst::PadProbeReturn::Drop
     });
 }
 
