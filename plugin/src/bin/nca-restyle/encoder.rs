@@ -131,12 +131,15 @@ impl Encoder {
         if self.name == "vp9enc" {
             self.element.set_property("row-mt", true);
         }
+        let rate = match rate {
+            Rate::Default => Rate::Quality(QUALITY),
+            rate => rate,
+        };
         let bits = i32::try_from(rate.bits_per_second(pixels_per_second)).unwrap_or(i32::MAX);
         self.element.set_property("target-bitrate", bits);
-        if !matches!(rate, Rate::Kbit(_)) {
+        if let Rate::Quality(quality) = rate {
             self.element.set_property_from_str("end-usage", "cq");
-            let quality = rate.quality(QUALITY, 63)? as i32;
-            self.element.set_property("cq-level", quality);
+            self.element.set_property("cq-level", quality as i32);
         }
         Ok(())
     }
@@ -184,7 +187,8 @@ impl Encoder {
                 container.name()
             );
         }
-        if made.can_intersect(accepted) {
+        // What av1enc promises of its frames is not what the muxers ask for.
+        if made.can_intersect(accepted) && codec != "video/x-av1" {
             return Ok(None);
         }
         let parser = match codec {
@@ -212,9 +216,12 @@ impl Rate {
     fn bits_per_second(self, pixels_per_second: f64) -> u32 {
         // Brush strokes and hatching are much dearer than camera pictures.
         const BITS_PER_PIXEL: f64 = 0.3;
+        /// Where a quality is given, the rate is only what may not be exceeded.
+        const CEILING: f64 = 4.0;
         match self {
             Self::Kbit(kbit) => kbit.saturating_mul(1000),
-            Self::Quality(_) | Self::Default => (pixels_per_second * BITS_PER_PIXEL) as u32,
+            Self::Default => (pixels_per_second * BITS_PER_PIXEL) as u32,
+            Self::Quality(_) => (pixels_per_second * CEILING) as u32,
         }
     }
 }
