@@ -34,6 +34,7 @@ pub fn must(input: &Path, output: &Path, options: &[&str]) -> String {
 pub fn succeeded(output: Output) -> String {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{}: {errors}", output.status);
+    assert!(!errors.contains("CRITICAL"), "{errors}");
     errors
 }
 

@@ -10,11 +10,11 @@ pub fn to_text(markup: &str, style: TextStyle) -> String {
     while let Some(at) = rest.find(['<', '&']) {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
-        let end = if rest.starts_with('<') { '>' } else { ';' };
-        let Some(length) = rest.find(end).map(|at| at + 1) else {
-            break;
+        let (token, after) = match rest.find(if rest.starts_with('<') { '>' } else { ';' }) {
+            Some(end) => rest.split_at(end + 1),
+            // Nothing is closed: the character stands for itself.
+            None => ("", rest),
         };
-        let (token, after) = rest.split_at(length);
         if token.starts_with('<') {
             if style == TextStyle::Tagged && is_subrip_tag(token) {
                 text.push_str(token);
@@ -24,7 +24,7 @@ pub fn to_text(markup: &str, style: TextStyle) -> String {
             text.push(character);
             rest = after;
         } else {
-            text.push('&');
+            text.push_str(&rest[..1]);
             rest = &rest[1..];
         }
     }
@@ -73,6 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_not_markup_stays() {
+        assert_eq!(to_text("<i>R</i> & <b>D</b>", TextStyle::Plain), "R & D");
         for text in ["2 < 3", "R&D", "R&D; yes", "", "&#x110000;"] {
             assert_eq!(to_text(text, TextStyle::Plain), text);
         }

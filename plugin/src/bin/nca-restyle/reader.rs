@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use gst::prelude::*;
 
 use crate::colorimetry;
-use crate::elements;
+use crate::{elements, tracks};
 
 /// What of the stream is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,15 @@ pub fn add(
 ) -> Result<()> {
     let source = gst::Element::make_from_uri(gst::URIType::Src, uri, None)?;
     let demuxer = match form {
-        Form::Compressed => elements::make("parsebin")?,
+        Form::Compressed => {
+            let parser = elements::make("parsebin")?;
+            // Subtitles with a style of their own are parsed to text only where that is wanted.
+            parser.connect("autoplug-continue", false, |arguments| {
+                let caps = arguments.get(2)?.get::<gst::Caps>().ok()?;
+                Some((!tracks::is_styled_text(&caps)).to_value())
+            });
+            parser
+        }
         Form::Video | Form::Audio => {
             let decoder = elements::make("decodebin")?;
             let caps = match form {
@@ -119,7 +127,8 @@ pub fn add(
                 gst::element_error!(
                     demuxer,
                     gst::StreamError::Format,
-                    ["a stream of type {} cannot be used: {error}", caps]
+                    ("a stream of the file cannot be used: {error}"),
+                    ["{caps}"]
                 );
             }
         }
@@ -129,7 +138,7 @@ pub fn add(
             gst::element_error!(
                 demuxer,
                 gst::StreamError::Demux,
-                ["a stream of the file is gone that was there before"]
+                ("a stream of the file is gone that was there before")
             );
         }
     });
@@ -156,7 +165,7 @@ fn hold(pad: &gst::Pad, gate: mpsc::Sender<Waiting>) {
 /// would cut off the other streams.
 fn keep_flushes_from(pad: &gst::Pad) {
     pad.add_probe(gst::PadProbeType::EVENT_FLUSH, |_, _| {
-        gst::PadProbeReturn::Drop
+        gst::PadProbeReturn::Handled
     });
 }
 
@@ -186,7 +195,7 @@ fn clip_to_segment(pad: &gst::Pad) {
                     if segment.clip(start, end).is_some() {
                         gst::PadProbeReturn::Ok
                     } else {
-                        gst::PadProbeReturn::Drop
+                        gst::PadProbeReturn::Handled
                     }
                 }
                 _ => gst::PadProbeReturn::Ok,

@@ -60,12 +60,10 @@ impl Route<'_> {
             .is_some_and(|template| stream.caps.is_subset(template.caps()));
         let mut chain = vec![elements::make("queue")?];
         if !copied {
-            match kind(&stream.caps) {
-                "text/x-raw" => {}
-                "application/x-ssa" | "application/x-ass" => {
-                    chain.push(elements::make("ssaparse")?);
-                }
-                _ => return Ok(false),
+            if is_styled_text(&stream.caps) {
+                chain.push(elements::make("ssaparse")?);
+            } else if kind(&stream.caps) != "text/x-raw" {
+                return Ok(false);
             }
             chain.push(text_from_markup(style)?);
         }
@@ -118,6 +116,11 @@ fn copied_audio(caps: &gst::Caps, accepted: &gst::Caps) -> Option<Option<&'stati
         return unpacked.can_intersect(accepted).then_some(Some("aacparse"));
     }
     caps.can_intersect(accepted).then_some(None)
+}
+
+/// Whether these are SSA or ASS subtitles.
+pub fn is_styled_text(caps: &gst::Caps) -> bool {
+    matches!(kind(caps), "application/x-ssa" | "application/x-ass")
 }
 
 fn kind(caps: &gst::Caps) -> &str {
