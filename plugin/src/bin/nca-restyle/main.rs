@@ -1,77 +1,95 @@
-//! `nca-restyle`: restyles films and pictures with a trained neural cellular automaton.
+//! `nca-restyle`: restyles a video or picture file with a trained neural cellular automaton.
 
 mod args;
-mod codec;
-mod film;
+mod clip;
+mod colorimetry;
+mod container;
+mod elements;
+mod encoder;
+mod filter;
+mod growing;
 mod job;
+mod markup;
+mod media;
+mod output;
+mod picture;
+mod playback;
 mod progress;
+mod reader;
+mod stall;
 mod still;
+mod targets;
+mod time;
+mod tracks;
+mod video;
+mod writer;
 
 use std::process::ExitCode;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use args::Args;
+use playback::Ending;
+use targets::Target;
 
-/// Set when the user wants to stop.
-static INTERRUPTED: LazyLock<AtomicBool> = LazyLock::new(AtomicBool::default);
+/// Set by Ctrl-C and by a request to terminate; work in progress then ends and cleans up.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// What a shell reports for a program that was interrupted.
-const EXIT_INTERRUPTED: u8 = 130;
-
-/// The user wants to stop.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted; nothing was left behind")]
-struct Interrupted;
-
-impl Interrupted {
-    /// Fails when the user wants to stop.
-    fn check() -> Result<(), Self> {
-        if INTERRUPTED.load(Ordering::SeqCst) {
-            Err(Self)
-        } else {
-            Ok(())
-        }
-    }
-}
+const WRONG_USAGE: u8 = 2;
+/// What shells expect of a program that ended on SIGINT: 128 and the signal's number.
+const INTERRUPTED_CODE: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(&args) {
-        Ok(code) => code,
+    let targets = match targets::plan(&args.paths, args.output_folder.as_deref()) {
+        Ok(targets) => targets,
         Err(error) => {
-            eprintln!("nca-restyle: {error:#}");
-            ExitCode::FAILURE
+            eprintln!("nca-restyle: {error}\nFor more information, try '--help'.");
+            return WRONG_USAGE.into();
         }
+    };
+    if let Err(error) = prepare() {
+        eprintln!("nca-restyle: {error:#}");
+        return ExitCode::FAILURE;
     }
+    restyle_all(&targets, &args)
 }
 
-/// Does all jobs, going on with the others when one fails.
-fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let jobs = job::plan(args)?;
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::SeqCst))
-        .context("cannot listen for Ctrl-C")?;
-    gst::init().context("cannot start GStreamer")?;
-    gstnca::register_static().context("cannot register the element ncafilter")?;
+fn prepare() -> Result<()> {
+    gst::init().context("GStreamer does not start")?;
+    gstnca::register_static().context("the element ncafilter cannot be registered")?;
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
+        .context("Ctrl-C cannot be listened to")
+}
 
+/// One after the other: the automaton itself already uses every core.
+fn restyle_all(targets: &[Target], args: &Args) -> ExitCode {
     let mut failed = 0;
-    for job in &jobs {
-        let Err(error) = job.run(args) else { continue };
-        eprintln!("nca-restyle: {}: {error:#}", job.input.display());
-        if error.is::<Interrupted>() {
-            return Ok(ExitCode::from(EXIT_INTERRUPTED));
+    for target in targets {
+        match job::restyle(target, args) {
+            Ok(Ending::Complete) => {}
+            Ok(Ending::Interrupted) => {
+                eprintln!("nca-restyle: interrupted; nothing was left behind");
+                return INTERRUPTED_CODE.into();
+            }
+            Err(error) => {
+                eprintln!("nca-restyle: {error:#}");
+                failed += 1;
+            }
         }
-        failed += 1;
     }
-    if failed > 0 && jobs.len() > 1 {
-        eprintln!("nca-restyle: {failed} of {} failed", jobs.len());
+    if failed == 0 {
+        return ExitCode::SUCCESS;
     }
-    Ok(if failed > 0 {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    if targets.len() > 1 {
+        eprintln!("nca-restyle: {failed} of {} files failed", targets.len());
+    }
+    ExitCode::FAILURE
+}
+
+/// Whether the user wants the program to end.
+fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }

@@ -1,55 +1,101 @@
-use std::time::Duration;
+//! The progress bar.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use gst::prelude::*;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::Args;
-
-/// Shows how far a job is, where somebody looks.
-pub(crate) struct Progress {
+/// Shows how much is done, on a terminal; elsewhere it is silent.
+pub struct Progress {
     bar: ProgressBar,
+    counter: Arc<Counter>,
+    begun: Instant,
+    quiet: bool,
 }
 
-/// Steps of the bar.
-const WHOLE: u64 = 1000;
+#[derive(Default)]
+struct Counter {
+    frames: AtomicU64,
+    /// Stream time that is done, in milliseconds.
+    position: AtomicU64,
+}
 
 impl Progress {
-    pub(crate) fn new(args: &Args, name: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(
-            Some(WHOLE),
-            // Which draws nothing when stderr is not a terminal.
-            if args.quiet {
-                ProgressDrawTarget::hidden()
-            } else {
-                ProgressDrawTarget::stderr_with_hz(5)
-            },
-        );
+    /// For a stream of the given length, if it is known.
+    pub fn new(name: &str, length: Option<gst::ClockTime>, quiet: bool) -> Self {
+        let template = if length.is_some() {
+            "{prefix} {wide_bar} {percent:>3}% {msg}, {eta} left"
+        } else {
+            "{prefix} {spinner} {msg}, {elapsed}"
+        };
         let style =
-            ProgressStyle::with_template("{prefix} {wide_bar} {percent}%  {msg}  {eta} left")
-                .expect("the template is well-formed");
-        bar.set_style(style);
-        bar.set_prefix(name.to_owned());
-        Self { bar }
-    }
-
-    /// `share` of the whole in [0, 1], where it is known.
-    pub(crate) fn show(&self, share: Option<f64>, frames: u64, elapsed: Duration) {
-        if let Some(share) = share {
-            self.bar
-                .set_position((share.clamp(0.0, 1.0) * WHOLE as f64) as u64);
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let target = if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(length.map(gst::ClockTime::mseconds), target)
+            .with_style(style)
+            .with_prefix(name.to_owned());
+        Self {
+            bar,
+            counter: Arc::default(),
+            begun: Instant::now(),
+            quiet,
         }
-        let rate = frames as f64 / elapsed.as_secs_f64().max(1e-3);
-        self.bar
-            .set_message(format!("{frames} frames, {rate:.1} fps"));
     }
 
-    /// Prints a line without disturbing the bar.
-    pub(crate) fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+    /// Counts the buffers that pass a pad.
+    pub fn watch(&self, pad: &gst::Pad) {
+        let counter = Arc::clone(&self.counter);
+        let first = std::sync::OnceLock::new();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            counter.frames.fetch_add(1, Ordering::Relaxed);
+            if let Some(time) = info.buffer().and_then(|buffer| buffer.pts()) {
+                let done = time.saturating_sub(*first.get_or_init(|| time));
+                counter.position.store(done.mseconds(), Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// Brings the bar up to date.
+    pub fn tick(&self) {
+        let frames = self.counter.frames.load(Ordering::Relaxed);
+        let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
+        self.bar
+            .set_position(self.counter.position.load(Ordering::Relaxed));
+        self.bar.set_message(format!(
+            "frame {frames}, {:.1} fps",
+            frames as f64 / seconds
+        ));
+        self.bar.tick();
+    }
+
+    /// Shows a line above the bar.
+    pub fn warn(&self, line: &str) {
+        if !self.quiet {
+            self.bar
+                .suspend(|| eprintln!("nca-restyle: warning: {line}"));
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.tick();
+        self.bar.abandon();
     }
+}
+
+/// What a file is called beside its bar: its name without the folder.
+pub fn shown_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }

@@ -1,0 +1,101 @@
+//! A video file restyled into a video file.
+
+use std::path::Path;
+use std::sync::mpsc;
+
+use anyhow::{Result, bail};
+
+use crate::args::Args;
+use crate::container::Container;
+use crate::media::{self, Media};
+use crate::output::Output;
+use crate::playback::{self, Cutting, Ending};
+use crate::progress::{Progress, shown_name};
+use crate::reader::{self, Cut, Form};
+use crate::tracks::Route;
+use crate::video::{self, Incoming};
+use crate::writer::Writer;
+
+/// Restyles `input`; the container is that of `output`.
+pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args) -> Result<Ending> {
+    if args.shape.fps.is_some() {
+        bail!("--fps is for clips grown from a picture; a video keeps its own frame rate");
+    }
+    let media = media::probe(input)?;
+    let cut = cut(&media, args)?;
+    let length = cut.map_or(media.duration, |cut| {
+        cut.stop.or(media.duration).map(|stop| stop - cut.start)
+    });
+    let progress = Progress::new(&shown_name(input), length, args.quiet);
+
+    let writer = Writer::new(container, output)?;
+    let (gate, waiting) = mpsc::channel();
+    let gate = cut.is_some().then_some(&gate);
+
+    let incoming = Incoming::from(&media.video);
+    let branch = video::add(&writer, &incoming, args, &args.style, &progress)?;
+    reader::add(
+        &writer.pipeline,
+        &media.uri,
+        &media.video.id,
+        Form::Video,
+        &branch.sink,
+        gate,
+        branch.on_found(),
+    )?;
+    let mut streams = 1;
+    let route = Route {
+        writer: &writer,
+        uri: &media.uri,
+        gate,
+    };
+    if !args.encoding.no_audio {
+        for stream in &media.audio {
+            route.add_audio(stream)?;
+            streams += 1;
+        }
+    }
+    for stream in &media.subtitles {
+        if route.add_subtitles(stream)? {
+            streams += 1;
+        } else {
+            progress.warn(&format!(
+                "subtitles of {} are left out: {} files do not hold this kind",
+                input.display(),
+                container.name()
+            ));
+        }
+    }
+
+    let cutting = cut.map(|cut| Cutting {
+        cut,
+        gate: waiting,
+        streams,
+    });
+    playback::run(&writer, cutting, &progress)
+}
+
+/// The part that is asked for; `None`: all of it.
+fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
+    let shape = &args.shape;
+    if shape.start.is_none() && shape.duration.is_none() {
+        return Ok(None);
+    }
+    if !media.seekable {
+        bail!("it cannot be cut: files of this kind are only read from their start");
+    }
+    let start = shape.start.unwrap_or_default();
+    if let Some(duration) = media.duration
+        && start >= duration
+    {
+        bail!("it ends at {duration:.1}, before the start at {start:.1}");
+    }
+    if shape.duration.is_some_and(gst::ClockTime::is_zero) {
+        bail!("a part of no length was asked for");
+    }
+    let stop = shape.duration.map(|duration| {
+        let stop = start + duration;
+        media.duration.map_or(stop, |end| stop.min(end))
+    });
+    Ok(Some(Cut { start, stop }))
+}

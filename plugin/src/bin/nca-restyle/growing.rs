@@ -1,0 +1,63 @@
+//! A picture restyled into a clip in which the style grows.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use gst::prelude::*;
+
+use crate::args::{Args, Style};
+use crate::container::Container;
+use crate::output::Output;
+use crate::picture;
+use crate::playback::{self, Ending};
+use crate::progress::{Progress, shown_name};
+use crate::still;
+use crate::video::{self, Incoming};
+use crate::writer::Writer;
+
+/// Shows every step of the automaton, or every few, from its start state on.
+pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args) -> Result<Ending> {
+    const LENGTH: gst::ClockTime = gst::ClockTime::from_seconds(5);
+    const FPS: i32 = 30;
+
+    if args.shape.start.is_some() {
+        bail!("--start is for videos; a picture has no time");
+    }
+    let length = args.shape.duration.unwrap_or(LENGTH);
+    let framerate = gst::Fraction::new(args.shape.fps.unwrap_or(FPS), 1);
+    let frames = length
+        .mul_div_round(
+            framerate.numer().unsigned_abs().into(),
+            *gst::ClockTime::SECOND,
+        )
+        .map_or(0, gst::ClockTime::nseconds);
+    if frames == 0 {
+        bail!("a clip of {length} would have no frame");
+    }
+    let picture = picture::read(input)?;
+    let (width, height) = picture.pixels.dimensions();
+    let incoming = Incoming {
+        width,
+        height,
+        pixel_aspect: gst::Fraction::new(1, 1),
+        framerate,
+        interlaced: false,
+        orientation: gst_video::VideoOrientationMethod::Identity,
+    };
+    let style = Style {
+        steps: Some(args.style.steps.unwrap_or(1)),
+        warmup: Some(args.style.warmup.unwrap_or(0)),
+        ..args.style.clone()
+    };
+
+    let progress = Progress::new(&shown_name(input), Some(length), args.quiet);
+    let writer = Writer::new(container, output)?;
+    let branch = video::add(&writer, &incoming, args, &style, &progress)?;
+    let source = still::source(picture.pixels, framerate, frames)?;
+    writer.pipeline.add(&source)?;
+    let pad = source.static_pad("src").context("appsrc has no pad")?;
+    let caps = still::caps(width, height, framerate)?;
+    branch.on_found()(&caps);
+    pad.link(&branch.sink)?;
+    playback::run(&writer, None, &progress)
+}

@@ -1,0 +1,143 @@
+//! Runs a pipeline to its end.
+
+use std::collections::HashSet;
+use std::sync::mpsc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use gst::MessageView;
+use gst::prelude::*;
+
+use crate::interrupted;
+use crate::progress::Progress;
+use crate::reader::{Cut, Waiting};
+use crate::stall::Patience;
+use crate::writer::Writer;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Complete,
+    Interrupted,
+}
+
+/// Streams that wait to be cut before the pipeline runs.
+pub struct Cutting {
+    pub cut: Cut,
+    pub gate: mpsc::Receiver<Waiting>,
+    /// How many streams will come through the gate.
+    pub streams: usize,
+}
+
+/// How often interruption is looked for and the progress bar moves.
+const BEAT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// Runs the pipeline until everything is written, and stops it.
+///
+/// # Errors
+/// What an element says went wrong, as a sentence.
+pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
+    let ending = run_started(writer, cutting, progress);
+    // Nothing can be done about an element that does not stop in order.
+    let _ = writer.pipeline.set_state(gst::State::Null);
+    ending
+}
+
+fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
+    let pipeline = &writer.pipeline;
+    let mut bus = Listener::new(writer, progress)?;
+    if let Some(Cutting { cut, gate, streams }) = cutting {
+        // A change of state that fails is explained on the bus.
+        let _ = pipeline.set_state(gst::State::Paused);
+        let mut waiting = Vec::with_capacity(streams);
+        while waiting.len() < streams {
+            if let Some(ending) = bus.listen()? {
+                return Ok(ending);
+            }
+            waiting.extend(gate.try_iter());
+        }
+        for stream in &waiting {
+            stream.seek(cut)?;
+        }
+        waiting.into_iter().for_each(Waiting::release);
+    }
+    let _ = pipeline.set_state(gst::State::Playing);
+    loop {
+        if let Some(ending) = bus.listen()? {
+            return Ok(ending);
+        }
+    }
+}
+
+struct Listener<'a> {
+    bus: gst::Bus,
+    progress: &'a Progress,
+    patience: Patience,
+    warnings: HashSet<String>,
+}
+
+impl<'a> Listener<'a> {
+    fn new(writer: &Writer, progress: &'a Progress) -> Result<Self> {
+        Ok(Self {
+            bus: writer.pipeline.bus().context("the pipeline has no bus")?,
+            progress,
+            patience: writer.stall.patience(),
+            warnings: HashSet::new(),
+        })
+    }
+
+    /// Waits a moment for the end, an error or an interruption.
+    fn listen(&mut self) -> Result<Option<Ending>> {
+        if interrupted() {
+            return Ok(Some(Ending::Interrupted));
+        }
+        self.progress.tick();
+        let kinds = [
+            gst::MessageType::Eos,
+            gst::MessageType::Error,
+            gst::MessageType::Warning,
+        ];
+        let Some(message) = self.bus.timed_pop_filtered(BEAT, &kinds) else {
+            if self.patience.is_over() {
+                bail!("it is stuck: for minutes nothing was read, encoded or written");
+            }
+            return Ok(None);
+        };
+        match message.view() {
+            MessageView::Eos(_) => Ok(Some(Ending::Complete)),
+            MessageView::Error(error) => Err(sentence(error)),
+            MessageView::Warning(warning) => {
+                let text = warning.error().message().to_owned();
+                // A damaged file has the same complaint for every frame.
+                if !self.warnings.contains(&text) {
+                    self.progress.warn(&text);
+                    self.warnings.insert(text);
+                }
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn sentence(error: &gst::message::Error) -> anyhow::Error {
+    let text = error
+        .error()
+        .message()
+        .trim_end_matches(['.', '\n'])
+        .to_owned();
+    // The message of many errors only says that something failed, and the last line of the
+    // details says what.
+    let vague = error.error().matches(gst::StreamError::Failed)
+        || error.error().matches(gst::CoreError::Negotiation)
+        || error.error().is::<gst::ResourceError>();
+    let reason = error
+        .debug()
+        .filter(|_| vague)
+        .and_then(|debug| debug.lines().last().map(str::to_owned))
+        .filter(|reason| !reason.is_empty() && !reason.contains("():"));
+    match reason {
+        Some(reason) if error.error().is::<gst::ResourceError>() => anyhow!(reason),
+        Some(reason) => anyhow!("{text}: {reason}"),
+        None => anyhow!(text),
+    }
+}

@@ -1,0 +1,205 @@
+//! One stream of a file.
+//!
+//! Every stream that is kept is read by elements of its own, from the file's start. The muxer takes
+//! the streams in step; were they read together, a stream with long silences, such as subtitles,
+//! would hold up the others or make them pile up in memory.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use anyhow::{Context, Result};
+use gst::prelude::*;
+
+use crate::colorimetry;
+use crate::{elements, tracks};
+
+/// What of the stream is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The stream as it is in the file.
+    Compressed,
+    /// Decoded video.
+    Video,
+    /// Decoded audio.
+    Audio,
+}
+
+/// A stream that waits, before its first buffer, for the seek to the part that is wanted.
+pub struct Waiting {
+    pad: gst::Pad,
+    block: gst::PadProbeId,
+}
+
+impl Waiting {
+    /// Goes to the part that is wanted.
+    ///
+    /// # Errors
+    /// When the file cannot be read from the middle.
+    pub fn seek(&self, cut: Cut) -> Result<()> {
+        let seek = gst::event::Seek::new(
+            1.0,
+            gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
+            gst::SeekType::Set,
+            cut.start,
+            if cut.stop.is_some() {
+                gst::SeekType::Set
+            } else {
+                gst::SeekType::None
+            },
+            cut.stop,
+        );
+        self.pad
+            .send_event(seek)
+            .then_some(())
+            .context("it cannot be cut: files of this kind are only read from their start")
+    }
+
+    /// Lets the stream go.
+    pub fn release(self) {
+        self.pad.remove_probe(self.block);
+    }
+}
+
+/// The part of the file that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub start: gst::ClockTime,
+    pub stop: Option<gst::ClockTime>,
+}
+
+/// Adds the elements that read a stream and links them to `target` as soon as the stream is found.
+///
+/// `on_found` sees the stream's caps before. With `gate` the stream waits and is sent there.
+pub fn add(
+    pipeline: &gst::Pipeline,
+    uri: &str,
+    id: &str,
+    form: Form,
+    target: &gst::Pad,
+    gate: Option<&mpsc::Sender<Waiting>>,
+    on_found: impl Fn(&gst::CapsRef) + Send + Sync + 'static,
+) -> Result<()> {
+    let source = gst::Element::make_from_uri(gst::URIType::Src, uri, None)?;
+    let demuxer = match form {
+        Form::Compressed => {
+            let parser = elements::make("parsebin")?;
+            // Subtitles with a style of their own are parsed to text only where that is wanted.
+            parser.connect("autoplug-continue", false, |arguments| {
+                let caps = arguments.get(2)?.get::<gst::Caps>().ok()?;
+                Some((!tracks::is_styled_text(&caps)).to_value())
+            });
+            parser
+        }
+        Form::Video | Form::Audio => {
+            let decoder = elements::make("decodebin")?;
+            let caps = match form {
+                Form::Audio => gst::Caps::new_empty_simple("audio/x-raw"),
+                _ => gst::Caps::builder("video/x-raw").any_features().build(),
+            };
+            decoder.set_property("caps", caps);
+            decoder.set_property("expose-all-streams", false);
+            colorimetry::prefer_streams_own(&decoder);
+            decoder
+        }
+    };
+    pipeline.add_many([&source, &demuxer])?;
+    source.link(&demuxer)?;
+
+    if form == Form::Compressed {
+        clip_to_segment(target);
+    }
+    let id = id.to_owned();
+    let target = target.clone();
+    let gate = gate.cloned();
+    demuxer.connect_pad_added({
+        let target = target.clone();
+        move |demuxer, pad| {
+            if target.is_linked() || pad.stream_id().as_deref() != Some(id.as_str()) {
+                return;
+            }
+            if let Some(gate) = &gate {
+                hold(pad, gate.clone());
+                keep_flushes_from(&target);
+            }
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            on_found(&caps);
+            if let Err(error) = pad.link(&target) {
+                gst::element_error!(
+                    demuxer,
+                    gst::StreamError::Format,
+                    ("a stream of the file cannot be used: {error}"),
+                    ["{caps}"]
+                );
+            }
+        }
+    });
+    demuxer.connect_no_more_pads(move |demuxer| {
+        if !target.is_linked() {
+            gst::element_error!(
+                demuxer,
+                gst::StreamError::Demux,
+                ("a stream of the file is gone that was there before")
+            );
+        }
+    });
+    Ok(())
+}
+
+fn hold(pad: &gst::Pad, gate: mpsc::Sender<Waiting>) {
+    let sent = AtomicBool::new(false);
+    let gate = Mutex::new(gate);
+    pad.add_probe(gst::PadProbeType::BLOCK_DOWNSTREAM, move |pad, info| {
+        if let (Some(block), false) = (info.id.take(), sent.swap(true, Ordering::Relaxed)) {
+            let waiting = Waiting {
+                pad: pad.clone(),
+                block,
+            };
+            // No one listens any more once the pipeline is being stopped.
+            let _ = gate.lock().map(|gate| gate.send(waiting));
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Nothing has passed yet that would have to be flushed, and a flush that goes through the muxer
+/// would cut off the other streams.
+fn keep_flushes_from(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::EVENT_FLUSH, |_, _| {
+        gst::PadProbeReturn::Handled
+    });
+}
+
+/// Decoders leave out what lies outside the wanted part; a stream that is copied has none.
+fn clip_to_segment(pad: &gst::Pad) {
+    let segment = Mutex::new(gst::FormattedSegment::<gst::ClockTime>::new());
+    pad.add_probe(
+        gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM,
+        move |_, info| {
+            let Ok(mut segment) = segment.lock() else {
+                return gst::PadProbeReturn::Ok;
+            };
+            match &info.data {
+                Some(gst::PadProbeData::Event(event)) => {
+                    if let gst::EventView::Segment(event) = event.view()
+                        && let Some(new) = event.segment().downcast_ref::<gst::ClockTime>()
+                    {
+                        *segment = new.clone();
+                    }
+                    gst::PadProbeReturn::Ok
+                }
+                Some(gst::PadProbeData::Buffer(buffer)) => {
+                    let Some(start) = buffer.pts() else {
+                        return gst::PadProbeReturn::Ok;
+                    };
+                    let end = start + buffer.duration().unwrap_or_default();
+                    if segment.clip(start, end).is_some() {
+                        gst::PadProbeReturn::Ok
+                    } else {
+                        gst::PadProbeReturn::Handled
+                    }
+                }
+                _ => gst::PadProbeReturn::Ok,
+            }
+        },
+    );
+}

@@ -1,0 +1,239 @@
+//! The way of the frames: decoded, turned upright, restyled, encoded, into the muxer.
+
+use anyhow::{Context, Result, bail};
+use gst::prelude::*;
+
+use crate::args::{Args, SizeRequest, Style};
+use crate::colorimetry;
+use crate::elements;
+use crate::encoder::Encoder;
+use crate::filter;
+use crate::media::VideoStream;
+use crate::progress::Progress;
+use crate::writer::Writer;
+
+/// What the frames are like that come in.
+pub struct Incoming {
+    /// Upright.
+    pub width: u32,
+    /// Upright.
+    pub height: u32,
+    pub pixel_aspect: gst::Fraction,
+    /// 0/1 when it is not known.
+    pub framerate: gst::Fraction,
+    pub interlaced: bool,
+    pub orientation: gst_video::VideoOrientationMethod,
+}
+
+impl From<&VideoStream> for Incoming {
+    fn from(stream: &VideoStream) -> Self {
+        let (width, height, pixel_aspect) = stream.upright();
+        Self {
+            width,
+            height,
+            pixel_aspect,
+            framerate: stream.framerate,
+            interlaced: stream.interlaced,
+            orientation: stream.orientation,
+        }
+    }
+}
+
+/// Elements in a pipeline that take decoded frames.
+pub struct Branch {
+    /// Takes the frames.
+    pub sink: gst::Pad,
+    /// What the frames are before they become RGB.
+    precise: gst::Element,
+    /// What the encoder is given; completed once the colours of the input are known.
+    encoded: gst::Element,
+    fixed_colorimetry: Option<&'static str>,
+}
+
+/// Adds the elements between decoder and muxer.
+///
+/// # Errors
+/// When an element is missing or an option does not go with the encoder.
+pub fn add(
+    writer: &Writer,
+    incoming: &Incoming,
+    args: &Args,
+    style: &Style,
+    progress: &Progress,
+) -> Result<Branch> {
+    let encoder = Encoder::choose(&args.encoding, writer.container)?;
+    let (width, height, pixel_aspect) = picture_size(incoming, args.shape.size, &encoder)?;
+    encoder.configure(
+        &args.encoding,
+        f64::from(width) * f64::from(height) * frames_per_second(incoming.framerate),
+    )?;
+
+    let mut chain = vec![frame_queue()?];
+    if incoming.interlaced {
+        let deinterlace = elements::make("deinterlace")?;
+        // One frame from two fields keeps the frame rate.
+        deinterlace.set_property_from_str("fields", "top");
+        chain.extend([converter()?, deinterlace]);
+    }
+    let scale = elements::make("videoscale")?;
+    scale.set_property_from_str("method", "lanczos");
+    let precise = caps_filter(&gst::Caps::new_any())?;
+    let first = converter()?;
+    // The way back takes the mean of four pixels; what was interpolated would not come back.
+    first.set_property_from_str("chroma-mode", "none");
+    chain.extend([first, precise.clone(), converter()?, scale]);
+    if incoming.orientation != gst_video::VideoOrientationMethod::Identity {
+        let flip = elements::make("videoflip")?;
+        flip.set_property("video-direction", incoming.orientation);
+        chain.push(flip);
+    }
+    chain.push(caps_filter(
+        &gst::Caps::builder("video/x-raw")
+            .field("format", "RGBx")
+            .field("width", width as i32)
+            .field("height", height as i32)
+            .field("pixel-aspect-ratio", pixel_aspect)
+            .build(),
+    )?);
+    let filter = filter::make(style)?;
+    writer.stall.watch_filter(&filter);
+    if let Some(pad) = filter.static_pad("src") {
+        progress.watch(&pad);
+    }
+    chain.extend([filter, converter()?]);
+    let encoded = caps_filter(&encoded_caps().build())?;
+    chain.extend([encoded.clone(), frame_queue()?, encoder.element.clone()]);
+
+    let pad = writer
+        .muxer
+        .request_pad_simple("video_%u")
+        .context("the muxer takes no video")?;
+    drop_orientation(&pad);
+    chain.extend(encoder.parser(writer.container, &pad.pad_template_caps())?);
+    chain.push(elements::make("queue")?);
+
+    writer.pipeline.add_many(&chain)?;
+    gst::Element::link_many(&chain)?;
+    let ends = chain.first().zip(chain.last());
+    let (sink, src) = ends
+        .and_then(|(first, last)| first.static_pad("sink").zip(last.static_pad("src")))
+        .context("a queue has no pads")?;
+    src.link(&pad)?;
+    Ok(Branch {
+        sink,
+        precise,
+        encoded,
+        fixed_colorimetry: encoder.fixed_colorimetry(),
+    })
+}
+
+impl Branch {
+    /// To be called with the caps of the decoded frames before the first comes.
+    pub fn on_found(&self) -> impl Fn(&gst::CapsRef) + Send + Sync + 'static {
+        let (precise, encoded) = (self.precise.clone(), self.encoded.clone());
+        let fixed_colorimetry = self.fixed_colorimetry;
+        move |decoded| {
+            let colorimetry = match fixed_colorimetry {
+                Some(colorimetry) => colorimetry.to_owned(),
+                None => colorimetry::to_store(decoded),
+            };
+            let caps = encoded_caps().field("colorimetry", colorimetry).build();
+            encoded.set_property("caps", caps);
+            if colorimetry::is_ycbcr(decoded) {
+                // From 8 bits GStreamer takes a short cut that makes everything 1% darker.
+                let caps = gst::Caps::builder("video/x-raw").field("format", "AYUV64");
+                precise.set_property("caps", caps.build());
+            }
+        }
+    }
+}
+
+/// 8 bits and colour at half the size are what every player plays.
+fn encoded_caps() -> gst::caps::Builder<gst::caps::NoFeature> {
+    gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "YV12", "NV12"]))
+}
+
+/// A few frames, so that decoder, automaton and encoder work at the same time.
+fn frame_queue() -> Result<gst::Element> {
+    let queue = elements::make("queue")?;
+    queue.set_property("max-size-buffers", 4u32);
+    queue.set_property("max-size-bytes", 0u32);
+    queue.set_property("max-size-time", 0u64);
+    Ok(queue)
+}
+
+fn converter() -> Result<gst::Element> {
+    const THREADS: u32 = 4;
+    let converter = elements::make("videoconvert")?;
+    converter.set_property("n-threads", THREADS);
+    Ok(converter)
+}
+
+fn caps_filter(caps: &gst::Caps) -> Result<gst::Element> {
+    let filter = elements::make("capsfilter")?;
+    filter.set_property("caps", caps);
+    Ok(filter)
+}
+
+/// The frames are upright now; a player must not turn them again.
+fn drop_orientation(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+        let Some(gst::PadProbeData::Event(event)) = &mut info.data else {
+            return gst::PadProbeReturn::Ok;
+        };
+        if let gst::EventView::Tag(tag) = event.view() {
+            let mut tags = tag.tag_owned();
+            tags.make_mut().remove::<gst::tags::ImageOrientation>();
+            *event = gst::event::Tag::builder(tags)
+                .seqnum(event.seqnum())
+                .build();
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn frames_per_second(framerate: gst::Fraction) -> f64 {
+    const ASSUMED: f64 = 30.0;
+    if framerate.numer() > 0 && framerate.denom() > 0 {
+        f64::from(framerate.numer()) / f64::from(framerate.denom())
+    } else {
+        ASSUMED
+    }
+}
+
+/// Width, height and pixel shape of the output.
+fn picture_size(
+    incoming: &Incoming,
+    request: Option<SizeRequest>,
+    encoder: &Encoder,
+) -> Result<(u32, u32, gst::Fraction)> {
+    let square = gst::Fraction::new(1, 1);
+    let (width, height, pixel_aspect) = match request {
+        None => (incoming.width, incoming.height, incoming.pixel_aspect),
+        Some(request) => {
+            let (width, height) = request.resolve(shown_aspect(incoming));
+            (width, height, square)
+        }
+    };
+    let even = |side: u32| {
+        if encoder.needs_even_size() {
+            side.next_multiple_of(2)
+        } else {
+            side
+        }
+    };
+    let (width, height) = (even(width), even(height));
+    if width > SizeRequest::LONGEST || height > SizeRequest::LONGEST {
+        bail!(
+            "{width}x{height} pixels are too many; {} a side is the most",
+            SizeRequest::LONGEST
+        );
+    }
+    Ok((width, height, pixel_aspect))
+}
+
+/// Width by height as a player shows it.
+fn shown_aspect(incoming: &Incoming) -> f64 {
+    f64::from(incoming.width) * f64::from(incoming.pixel_aspect.numer())
+        / (f64::from(incoming.height) * f64::from(incoming.pixel_aspect.denom()))
+}
