@@ -23,7 +23,8 @@ name=$(basename "$clip")
 name=${name%.*}
 built=${CARGO_TARGET_DIR:-target}/release
 echo "Restyling the first 15 seconds of $clip"
-"$built/nca-restyle" "$clip" "demo/$name-sketch.mp4" --model sketch --duration 15 --overwrite
+"$built/nca-restyle" "$clip" "demo/$name-sketch.mp4" --model sketch \
+    --reset-on-cut --duration 15 --overwrite
 "$built/examples/contact_sheet" "$clip" "demo/$name-sketch.mp4" "demo/$name-sketch.png"
 
 cat <<END
