@@ -77,11 +77,14 @@ else
 fi
 
 echo "Installing with ${as_root:+sudo }apt-get: $missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 # The names are separate words on purpose, and an empty $as_root is none.
 # shellcheck disable=SC2086
 if ! { $as_root apt-get update -qq &&
     $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends $missing; }; then
+        apt-get install -y -qq --no-install-recommends $missing; } >"$log"; then
+    cat "$log" >&2
     echo "The packages could not be installed; apt-get says why above. Needed are: $missing" >&2
     exit 1
 fi
