@@ -7,7 +7,7 @@ set -eu
 c_compiler() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }
 command_() { command -v "$1" >/dev/null; }
 library() { pkg-config --atleast-version="$2" "$1" 2>/dev/null; }
-element() { gst-inspect-1.0 --exists "$1" 2>/dev/null; }
+element() { gst-inspect-1.0 "$1" >/dev/null 2>&1; }
 certificates() { [ -s "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ]; }
 venv_or_pip() { python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
