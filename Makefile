@@ -1,0 +1,30 @@
+# Thin on purpose: each target is a script in tools/ that can be read and run on its own.
+
+# Where rustup puts cargo, for shells that were not told.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export CLIP PREFIX
+
+.PHONY: help demo test install clean
+
+help:
+	@echo 'make demo                  restyle a clip and show it beside the original'
+	@echo 'make demo CLIP=film.mp4    the same with a film of your own'
+	@echo 'make test                  run all checks and tests'
+	@echo 'make install               install for this user, in ~/.local'
+	@echo 'make install PREFIX=DIR    install below DIR'
+	@echo 'make clean                 remove what was built, and the folder demo'
+	@echo
+	@echo 'demo, test and install first install the Debian packages that are missing, and say so.'
+
+demo:
+	@tools/demo.sh
+
+test:
+	@tools/test.sh
+
+install:
+	@tools/install.sh
+
+clean:
+	cargo clean
+	rm -rf demo

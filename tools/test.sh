@@ -1,0 +1,30 @@
+#!/bin/sh
+# Everything that must hold before a change is accepted.
+set -eu
+
+cd "$(dirname "$0")/.."
+tools/rust.sh rustfmt clippy
+tools/packages.sh build play lint
+
+step() { printf '\n== %s\n' "$1"; }
+
+step "Scripts"
+shellcheck .ci/run tools/*.sh examples/*.sh
+
+step "Formatting"
+cargo fmt --all --check
+
+step "Lints"
+cargo clippy --locked --workspace --all-targets -- -D warnings
+
+step "Documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+step "Tests"
+cargo test --locked --workspace
+
+step "The plugin as it ships"
+cargo build --release --locked --workspace
+tools/check-plugin.sh "${CARGO_TARGET_DIR:-target}/release/libgstnca.so"
+
+printf '\nAll tests passed.\n'
