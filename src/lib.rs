@@ -18,8 +18,10 @@ pub mod engine;
 pub mod frame;
 pub mod model;
 mod noise;
+mod replace;
 pub mod source;
 mod state;
 pub mod stylizer;
 
+pub use replace::replace_file;
 pub use state::{Size, State};

@@ -89,3 +89,26 @@ fn published_checkpoints() {
         folder.display()
     );
 }
+
+/// The architectures of the models in circulation with random weights, one that uses everything a
+/// description can say, and the bundled model; with odd sizes.
+#[test]
+fn architectures() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    for (folder, model) in [
+        (&tests, "published.safetensors"),
+        (&tests, "published.pt"),
+        (&tests, "notebook.safetensors"),
+        (&tests, "notebook.pt"),
+        (&tests, "unusual.safetensors"),
+        (&tests, "unusual.pt"),
+        (&models, "sketch.safetensors"),
+    ] {
+        let stem = model.split('.').next().unwrap();
+        check(
+            &folder.join(model),
+            &tests.join(format!("{stem}.golden.safetensors")),
+        );
+    }
+}

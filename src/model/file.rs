@@ -1,10 +1,11 @@
 //! Model files: which kind one is, and reading and writing them safely.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::{FormatError, Model, ModelError, pytorch, safetensors_file};
+use crate::replace_file;
 
 /// Most bytes that a model file can have: ten times the largest architecture's.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
@@ -48,18 +49,23 @@ impl Model {
             path: path.into(),
             source,
         };
-        let mut file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
+        // Before it is opened, which waits for a writer when it is a named pipe.
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if metadata.is_dir() {
             return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
+        if !metadata.is_file() {
+            let why = "it is not a regular file";
+            return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
+        }
+        let mut file = File::open(path).map_err(unreadable)?;
         if metadata.len() > MAX_BYTES {
             return Err(unusable(FormatError::TooLarge {
                 found: metadata.len(),
                 limit: MAX_BYTES,
             }));
         }
-        // What says it is empty may be a pipe or a device without an end.
+        // It may have grown since.
         let mut bytes = Vec::new();
         (&mut file)
             .take(MAX_BYTES + 1)
@@ -99,25 +105,9 @@ impl Model {
             Some("pt" | "pth") => pytorch::write(self),
             _ => return Err(ModelError::Extension { path: path.into() }),
         };
-        replace(path, &bytes).map_err(|source| ModelError::Write {
+        replace_file(path, &bytes).map_err(|source| ModelError::Write {
             path: path.into(),
             source,
         })
     }
-}
-
-/// Writes to a temporary file beside `path` and renames that.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    // Not the private file that temporary ones are: what the user's umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".nca-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    Ok(())
 }

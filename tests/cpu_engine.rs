@@ -1,0 +1,491 @@
+//! Properties of the cpu engine and the stylizer.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::Picture;
+use nca::engine::cpu::{CpuEngine, Isa};
+use nca::engine::{Engine, EngineError, Selection};
+use nca::frame::{FrameMut, Packing};
+use nca::model::{Architecture, Border, Layer, Model, Source};
+use nca::stylizer::{Options, Outcome, Stylizer};
+use nca::{Size, State};
+use proptest::prelude::*;
+
+/// A model of any architecture; weights are small enough that the state stays in bounds.
+fn model(architecture: Architecture, seed: u32) -> Model {
+    let mut state = seed;
+    let mut random = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    };
+    let layers = architecture.layers();
+    let last = layers.len() - 1;
+    let layers = layers
+        .into_iter()
+        .enumerate()
+        .map(|(i, (outputs, inputs))| {
+            let scale = if i == last { 0.1 } else { 1.0 } / (inputs as f32).sqrt();
+            Layer {
+                outputs,
+                inputs,
+                weights: (0..outputs * inputs).map(|_| random() * scale).collect(),
+                bias: (i % 2 == 0).then(|| (0..outputs).map(|_| random() * 0.1).collect()),
+            }
+        })
+        .collect();
+    Model {
+        architecture,
+        layers,
+        playback: Default::default(),
+        card: Default::default(),
+    }
+}
+
+/// A step as the definition says it, a value at a time, in f64.
+fn reference_step(model: &Model, state: &State) -> State {
+    let a = &model.architecture;
+    let Size { width, height } = state.size;
+    let at = |c: usize, y: isize, x: isize| {
+        let fold = |v: isize, length: usize| match a.border {
+            Border::Circular => v.rem_euclid(length as isize) as usize,
+            Border::Replicate => v.clamp(0, length as isize - 1) as usize,
+        };
+        f64::from(state.channel(c)[fold(y, height) * width + fold(x, width)])
+    };
+    let filters: [([[f64; 3]; 3], f32); 3] = [
+        (
+            [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]],
+            a.filter_scale.sobel,
+        ),
+        (
+            [[-1.0, -2.0, -1.0], [0.0, 0.0, 0.0], [1.0, 2.0, 1.0]],
+            a.filter_scale.sobel,
+        ),
+        (
+            [[1.0, 2.0, 1.0], [2.0, -12.0, 2.0], [1.0, 2.0, 1.0]],
+            a.filter_scale.laplacian,
+        ),
+    ];
+    let mut next = state.clone();
+    for y in 0..height as isize {
+        for x in 0..width as isize {
+            let mut values: Vec<f64> = (0..a.channels).map(|c| at(c, y, x)).collect();
+            for c in 0..a.channels {
+                for (filter, scale) in &filters {
+                    let mut sum = 0.0;
+                    for (dy, row) in filter.iter().enumerate() {
+                        for (dx, weight) in row.iter().enumerate() {
+                            sum += weight * at(c, y + dy as isize - 1, x + dx as isize - 1);
+                        }
+                    }
+                    values.push(sum * f64::from(*scale));
+                }
+            }
+            for (i, layer) in model.layers.iter().enumerate() {
+                values = (0..layer.outputs)
+                    .map(|o| {
+                        let bias = layer.bias.as_ref().map_or(0.0, |bias| f64::from(bias[o]));
+                        let row = &layer.weights[o * layer.inputs..][..layer.inputs];
+                        let sum = row
+                            .iter()
+                            .zip(&values)
+                            .map(|(w, v)| f64::from(*w) * v)
+                            .sum::<f64>()
+                            + bias;
+                        if i + 1 < model.layers.len() {
+                            sum.max(0.0)
+                        } else {
+                            sum
+                        }
+                    })
+                    .collect();
+            }
+            for (u, update) in values.into_iter().enumerate() {
+                let c = a.frozen() + u;
+                let base = match a.blurs.iter().find(|blur| blur.channel == c) {
+                    None => at(c, y, x),
+                    Some(blur) => {
+                        let radius = (blur.size / 2) as isize;
+                        let weight =
+                            |d: isize| (-0.5 * (d as f64 / f64::from(blur.sigma)).powi(2)).exp();
+                        let (mut sum, mut weights) = (0.0, 0.0);
+                        for dy in -radius..=radius {
+                            for dx in -radius..=radius {
+                                let w = weight(dy) * weight(dx);
+                                sum += w * at(c, y + dy, x + dx);
+                                weights += w;
+                            }
+                        }
+                        sum / weights
+                    }
+                };
+                let value = base + f64::from(a.step_size) * update;
+                next.channel_mut(c)[y as usize * width + x as usize] = value as f32;
+            }
+        }
+    }
+    next
+}
+
+fn architectures() -> impl Strategy<Value = Architecture> {
+    (
+        (any::<bool>(), any::<bool>(), 0..20_usize),
+        prop::collection::vec(1..70_usize, 1..=3),
+        (0..3_usize, 0.5..3.0_f32),
+        (-0.5..1.0_f32, -0.5..1.0_f32, -0.5..1.0_f32),
+    )
+        .prop_map(
+            |((rgb, circular, more), hidden, (blurs, sigma), (sobel, laplacian, step))| {
+                let source = if rgb {
+                    Source::Rgb
+                } else {
+                    Source::ShiftShuffle
+                };
+                let channels = source.channels() + 3 + more;
+                let blur = |i: usize| nca::model::Blur {
+                    channel: channels - 1 - i,
+                    size: 3 + 14 * i,
+                    sigma,
+                };
+                Architecture {
+                    channels,
+                    source,
+                    hidden,
+                    border: if circular {
+                        Border::Circular
+                    } else {
+                        Border::Replicate
+                    },
+                    filter_scale: nca::model::FilterScale { sobel, laplacian },
+                    blurs: (0..blurs.min(more + 3)).map(blur).collect(),
+                    step_size: step,
+                }
+            },
+        )
+}
+
+fn started(model: &Model, size: Size, isa: Isa, threads: usize) -> CpuEngine {
+    let mut engine = CpuEngine::with_isa(model, size, threads, isa).unwrap();
+    engine
+        .set_source(&Picture::synthetic(size, 1).frame())
+        .unwrap();
+    engine.seed(7).unwrap();
+    engine
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Any architecture at any size, against the definition, with all instructions.
+    #[test]
+    fn a_step_is_what_the_definition_says(
+        architecture in architectures(),
+        width in 1..80_usize,
+        height in 1..12_usize,
+        seed in any::<u32>(),
+    ) {
+        architecture.validate().unwrap();
+        let model = model(architecture, seed);
+        for isa in Isa::available() {
+            let mut engine = started(&model, Size::new(width, height), isa, 2);
+            let expected = reference_step(&model, &engine.state().unwrap());
+            prop_assert!(engine.step(1).unwrap());
+            let off = common::distance(&engine.state().unwrap(), &expected);
+            prop_assert!(off < 1e-5, "{isa}: off by {off}");
+        }
+    }
+
+    /// With circular borders no place is special.
+    #[test]
+    fn shifted_input_gives_shifted_output(dy in 0..24_usize, dx in 0..40_usize, blurred in any::<bool>()) {
+        let architecture = if blurred { Architecture::notebook() } else { Architecture::published() };
+        let model = model(architecture, 5);
+        let size = Size::new(40, 24);
+        let mut engine = started(&model, size, Isa::detect(), 2);
+        let start = engine.state().unwrap();
+        let shift = |state: &State| {
+            let mut shifted = state.clone();
+            for c in 0..state.channels {
+                for y in 0..size.height {
+                    for x in 0..size.width {
+                        let to = (y + dy) % size.height * size.width + (x + dx) % size.width;
+                        shifted.channel_mut(c)[to] = state.channel(c)[y * size.width + x];
+                    }
+                }
+            }
+            shifted
+        };
+        engine.step(5).unwrap();
+        let end = engine.state().unwrap();
+        engine.set_state(&shift(&start)).unwrap();
+        engine.step(5).unwrap();
+        prop_assert_eq!(engine.state().unwrap(), shift(&end));
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let model = model(Architecture::notebook(), 9);
+    let state = |threads| {
+        let mut engine = started(&model, Size::new(97, 53), Isa::detect(), threads);
+        engine.step(6).unwrap();
+        engine.state().unwrap()
+    };
+    let one = state(1);
+    for threads in [2, 3, 5, 16] {
+        assert_eq!(state(threads), one, "{threads} threads");
+    }
+}
+
+#[test]
+fn states_that_run_away_are_noticed() {
+    for isa in Isa::available() {
+        let mut wild = model(Architecture::published(), 1);
+        wild.layers[2]
+            .weights
+            .iter_mut()
+            .for_each(|weight| *weight *= 1e6);
+        let mut engine = started(&wild, Size::new(37, 20), isa, 2);
+        let finite: Vec<bool> = (0..40).map(|_| engine.step(1).unwrap()).collect();
+        assert!(finite[0] && !finite[39], "{isa}: {finite:?}");
+
+        // A single value that is not finite, wherever it is.
+        let tame = model(Architecture::published(), 1);
+        for at in [0, 36, 37 * 20 - 1] {
+            let mut engine = started(&tame, Size::new(37, 20), isa, 2);
+            let mut state = engine.state().unwrap();
+            state.channel_mut(17)[at] = f32::NAN;
+            engine.set_state(&state).unwrap();
+            assert!(!engine.step(1).unwrap(), "{isa}: NaN at {at}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_run_is_refused() {
+    let model = Model::bundled_default();
+    for size in [
+        Size::new(0, 4),
+        Size::new(4, 0),
+        Size::new(CpuEngine::MAX_LENGTH + 1, 1),
+    ] {
+        let error = CpuEngine::with_isa(&model, size, 1, Isa::detect()).err();
+        assert!(
+            matches!(error, Some(EngineError::UnsupportedSize { .. })),
+            "{size}"
+        );
+    }
+    let selection = Selection {
+        device: Some("cuda:0".into()),
+        ..Selection::default()
+    };
+    let error = CpuEngine::new(&model, Size::new(4, 4), &selection).err();
+    assert!(matches!(error, Some(EngineError::NoDevice { .. })));
+    let mut engine = CpuEngine::with_isa(&model, Size::new(4, 4), 1, Isa::detect()).unwrap();
+    let wrong = engine.set_state(&State::zeros(12, Size::new(5, 4)));
+    assert!(matches!(wrong, Err(EngineError::WrongState { .. })));
+}
+
+fn process(stylizer: &mut Stylizer, picture: &Picture) -> (Picture, Outcome) {
+    let mut out = picture.clone();
+    let size = out.size;
+    let mut frame = FrameMut::packed(&mut out.pixels, size.width * 3, size, Packing::RGB).unwrap();
+    let outcome = stylizer.process(&mut frame).unwrap();
+    (out, outcome)
+}
+
+fn stylizer(options: Options) -> Stylizer {
+    Stylizer::new(
+        Arc::new(Model::bundled_default()),
+        Selection::default(),
+        options,
+    )
+}
+
+#[test]
+fn the_state_lives_from_frame_to_frame() {
+    let size = Size::new(48, 32);
+    let frames = [1, 2, 3].map(|seed| Picture::synthetic(size, seed));
+    let mut first = stylizer(Options::default());
+    let run = |s: &mut Stylizer| frames.each_ref().map(|frame| process(s, frame));
+    let shown = run(&mut first);
+    assert_eq!(
+        shown.each_ref().map(|(_, outcome)| *outcome),
+        [Outcome::Started, Outcome::Continued, Outcome::Continued]
+    );
+    assert_ne!(shown[0].0, frames[0]);
+    // Again the same, after a reset or with another stylizer.
+    first.reset();
+    assert_eq!(run(&mut first), shown);
+    assert_eq!(run(&mut stylizer(Options::default())), shown);
+    // Another seed is another picture; another size starts anew.
+    let other = stylizer(Options {
+        seed: 1,
+        ..Options::default()
+    });
+    let mut other = other;
+    assert_ne!(process(&mut other, &frames[0]).0, shown[0].0);
+    assert_eq!(
+        process(&mut other, &Picture::synthetic(Size::new(31, 17), 1)).1,
+        Outcome::Started
+    );
+}
+
+#[test]
+fn strength_mixes() {
+    let picture = Picture::synthetic(Size::new(33, 21), 4);
+    let at = |strength| {
+        process(
+            &mut stylizer(Options {
+                strength,
+                ..Options::default()
+            }),
+            &picture,
+        )
+        .0
+    };
+    let (none, half, whole) = (at(0.0), at(0.5), at(1.0));
+    assert_eq!(none, picture);
+    for ((a, b), c) in picture.pixels.iter().zip(&whole.pixels).zip(&half.pixels) {
+        let mean = (f32::from(*a) + f32::from(*b)) / 2.0;
+        assert!((f32::from(*c) - mean).abs() <= 1.0);
+    }
+}
+
+#[test]
+fn interval_repeats_the_last_picture() {
+    let still = Picture::synthetic(Size::new(32, 24), 4);
+    let mut every_third = stylizer(Options {
+        interval: 3,
+        ..Options::default()
+    });
+    let shown: Vec<Picture> = (0..7)
+        .map(|_| process(&mut every_third, &still).0)
+        .collect();
+    for (i, pair) in shown.windows(2).enumerate() {
+        assert_eq!(pair[0] == pair[1], (i + 1) % 3 != 0, "frame {}", i + 1);
+    }
+}
+
+#[test]
+fn no_steps_show_the_state_unchanged() {
+    let picture = Picture::synthetic(Size::new(40, 30), 2);
+    let mut none = stylizer(Options {
+        steps: Some(0),
+        warmup: Some(0),
+        ..Options::default()
+    });
+    assert_eq!(process(&mut none, &picture).0, picture);
+    // The state is still the first frame's.
+    assert_eq!(
+        process(&mut none, &Picture::synthetic(picture.size, 3)).0,
+        picture
+    );
+}
+
+#[test]
+fn smaller_automata_fill_the_frame() {
+    let picture = Picture::synthetic(Size::new(64, 50), 2);
+    let mut half = stylizer(Options {
+        scale: 0.5,
+        steps: Some(0),
+        warmup: Some(0),
+        ..Options::default()
+    });
+    let (shown, _) = process(&mut half, &picture);
+    assert_eq!(half.engine().unwrap().size(), Size::new(32, 25));
+    let off: u32 = shown
+        .pixels
+        .iter()
+        .zip(&picture.pixels)
+        .map(|(a, b)| u32::from(a.abs_diff(*b)))
+        .sum();
+    // Fine noise is lost, everything else is where it was.
+    assert!(
+        off / (shown.pixels.len() as u32) < 25,
+        "off by {}",
+        off / shown.pixels.len() as u32
+    );
+}
+
+#[test]
+fn a_model_that_runs_away_shows_the_frame() {
+    let mut wild = model(Architecture::published(), 1);
+    wild.layers[2]
+        .weights
+        .iter_mut()
+        .for_each(|weight| *weight = 1e30);
+    let picture = Picture::synthetic(Size::new(20, 20), 2);
+    let mut stylizer = Stylizer::new(Arc::new(wild), Selection::default(), Options::default());
+    assert_eq!(
+        process(&mut stylizer, &picture),
+        (picture.clone(), Outcome::GaveUp)
+    );
+}
+
+#[test]
+fn cuts_start_anew_and_motion_does_not() {
+    let size = Size::new(160, 90);
+    // Three dark scenes and a bright one, each panned.
+    let scene = |seed: u32, pan: usize| {
+        let whole = Picture::synthetic(Size::new(size.width + 64, size.height), seed);
+        let mut pixels = Vec::new();
+        for row in whole.pixels.chunks_exact((size.width + 64) * 3) {
+            let bright = |&p: &u8| if seed == 2 { 255 - p / 3 } else { p / 2 };
+            pixels.extend(row[pan * 3..(pan + size.width) * 3].iter().map(bright));
+        }
+        Picture { size, pixels }
+    };
+    let mut stylizer = stylizer(Options {
+        cut_threshold: Some(nca::stylizer::DEFAULT_CUT_THRESHOLD),
+        warmup: Some(1),
+        steps: Some(1),
+        ..Options::default()
+    });
+    for shot in [1, 2, 1] {
+        for pan in (0..64).step_by(8) {
+            let (_, outcome) = process(&mut stylizer, &scene(shot, pan));
+            let expected = if pan == 0 {
+                Outcome::Started
+            } else {
+                Outcome::Continued
+            };
+            assert_eq!(outcome, expected, "shot {shot}, panned by {pan}");
+        }
+    }
+}
+
+/// The bundled model stays what it is on anything, for as long as it runs.
+#[test]
+fn the_bundled_model_is_stable() {
+    let size = Size::new(96, 64);
+    let mut noise = Picture::synthetic(size, 9);
+    for (i, pixel) in noise.pixels.iter_mut().enumerate() {
+        *pixel = ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8;
+    }
+    let flat = |value| Picture {
+        size,
+        pixels: vec![value; size.pixels() * 3],
+    };
+    for picture in [
+        Picture::synthetic(size, 3),
+        noise,
+        flat(0),
+        flat(128),
+        flat(255),
+    ] {
+        let mut engine =
+            CpuEngine::with_isa(&Model::bundled_default(), size, 0, Isa::detect()).unwrap();
+        engine.set_source(&picture.frame()).unwrap();
+        engine.seed(1).unwrap();
+        assert!(engine.step(3000).unwrap());
+        let state = engine.state().unwrap();
+        let most = state
+            .values
+            .iter()
+            .fold(0.0_f32, |most, value| most.max(value.abs()));
+        assert!(most < 4.0, "a value has grown to {most}");
+    }
+}
