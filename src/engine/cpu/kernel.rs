@@ -95,10 +95,6 @@ impl WithSimd for StepRow<'_> {
                 tile.step::<4>(HALO + vector * lanes);
                 vector += 4;
             }
-            if vector + 3 == vectors {
-                tile.step::<3>(HALO + vector * lanes);
-                vector += 3;
-            }
         }
         while vector + 2 <= vectors {
             tile.step::<2>(HALO + vector * lanes);
@@ -157,45 +153,26 @@ impl<S: Simd> Tile<'_, S> {
             perceive(simd, rows, &mut values[channel], &mut responses[channel]);
         }
 
+        let zero = simd.splat_f32s(0.0);
         for layer in &rule.hidden {
-            hidden_layer(simd, layer, input, output);
+            apply(simd, layer, zero, input, output);
             std::mem::swap(&mut input, &mut output);
         }
+        let unbounded = simd.splat_f32s(f32::NEG_INFINITY);
+        apply(simd, &rule.output, unbounded, input, output);
 
-        let input = &input[..rule.output.inputs];
-        let mut channel = 0;
-        for block in &rule.output.blocks {
-            macro_rules! add {
-                ($($outputs:literal)*) => {
-                    match block.outputs {
-                        $($outputs => {
-                            let update = sums::<S, $outputs, NV>(simd, block, input);
-                            for update in update {
-                                let base = match rule.blur_of[channel] {
-                                    Some(blur) => &self.blurred[blur * self.stride..],
-                                    None => &self.cells[1][channel * self.stride..],
-                                };
-                                let base = vectors::<S, NV>(&base[x..]);
-                                let next = &mut self.next[channel * self.stride + x..];
-                                let next = vectors_mut::<S, NV>(next);
-                                for v in 0..NV {
-                                    let value = simd.add_f32s(base[v], update[v]);
-                                    next[v] = value;
-                                    self.not_finite = mul_add(
-                                        simd,
-                                        value,
-                                        simd.splat_f32s(0.0),
-                                        self.not_finite,
-                                    );
-                                }
-                                channel += 1;
-                            }
-                        })*
-                        _ => unreachable!("blocks have at most 6 outputs"),
-                    }
-                };
+        for (channel, update) in output[..rule.updated].iter().enumerate() {
+            let base = match rule.blur_of[channel] {
+                Some(blur) => &self.blurred[blur * self.stride..],
+                None => &self.cells[1][channel * self.stride..],
+            };
+            let base = vectors::<S, NV>(&base[x..]);
+            let next = vectors_mut::<S, NV>(&mut self.next[channel * self.stride + x..]);
+            for v in 0..NV {
+                let value = simd.add_f32s(base[v], update[v]);
+                next[v] = value;
+                self.not_finite = mul_add(simd, value, zero, self.not_finite);
             }
-            add!(1 2 3 4 5 6);
         }
     }
 }
@@ -250,34 +227,34 @@ fn perceive<S: Simd, const NV: usize>(
     }
 }
 
-/// A layer and the rectifier after it, from one panel to another.
+/// A layer, from one panel to another; what comes out is at least `floor`, 0 for a rectifier.
 #[inline(always)]
-fn hidden_layer<S: Simd, const NV: usize>(
+fn apply<S: Simd, const NV: usize>(
     simd: S,
     layer: &PackedLayer,
+    floor: S::f32s,
     input: &[[S::f32s; NV]],
     output: &mut [[S::f32s; NV]],
 ) {
     let input = &input[..layer.inputs];
     let mut output = &mut output[..layer.outputs];
-    let zero = simd.splat_f32s(0.0);
     for block in &layer.blocks {
         let (out, rest) = output.split_at_mut(block.outputs);
         output = rest;
-        macro_rules! rectify {
+        macro_rules! apply {
             ($($outputs:literal)*) => {
                 match block.outputs {
                     $($outputs => {
                         let sums = sums::<S, $outputs, NV>(simd, block, input);
                         for (out, sums) in out.iter_mut().zip(sums) {
-                            *out = sums.map(|sum| simd.max_f32s(sum, zero));
+                            *out = sums.map(|sum| simd.max_f32s(sum, floor));
                         }
                     })*
                     _ => unreachable!("blocks have at most 6 outputs"),
                 }
             };
         }
-        rectify!(1 2 3 4 5 6);
+        apply!(1 2 3 4 5 6);
     }
 }
 

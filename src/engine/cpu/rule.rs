@@ -127,10 +127,8 @@ impl Rule {
 
     /// Values of the widest panel: inputs or outputs of a layer.
     pub(super) fn widest(&self) -> usize {
-        let hidden = self
-            .hidden
-            .iter()
-            .map(|layer| layer.inputs.max(layer.outputs));
-        hidden.max().unwrap_or(0).max(self.output.inputs)
+        let layers = self.hidden.iter().chain([&self.output]);
+        let widths = layers.map(|layer| layer.inputs.max(layer.outputs));
+        widths.max().unwrap_or(0)
     }
 }

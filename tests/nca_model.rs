@@ -1,0 +1,193 @@
+//! The program `nca-model`: what it prints, writes and returns.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{Golden, distance};
+use nca::model::Model;
+
+fn nca_model(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nca-model"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Fails with this exit code and one line on stderr that has these words.
+fn expect_failure(arguments: &[&str], words: &str) {
+    let output = nca_model(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    assert!(
+        said.contains(words),
+        "{arguments:?} does not say {words:?}: {said}"
+    );
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+#[test]
+fn info_describes() {
+    let output = nca_model(&["info", "sketch"]);
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    for words in [
+        "12: 3 frozen, 3 of the picture, 6 hidden",
+        "1824 multiply-adds",
+        "48 -> 32",
+    ] {
+        assert!(said.contains(words), "it does not say {words:?}:\n{said}");
+    }
+}
+
+#[test]
+fn convert_writes_both_kinds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let source = golden("published.pt");
+    let source = source.to_str().unwrap();
+    assert!(
+        nca_model(&["convert", source, &path("a.safetensors")])
+            .status
+            .success()
+    );
+    assert!(
+        nca_model(&["convert", &path("a.safetensors"), &path("b.pt")])
+            .status
+            .success()
+    );
+    let model = Model::load(Path::new(source)).unwrap();
+    assert_eq!(Model::load(&folder.path().join("b.pt")).unwrap(), model);
+    expect_failure(&["convert", source, &path("b.pt")], "--overwrite");
+    assert!(
+        nca_model(&["convert", "--overwrite", "sketch", &path("b.pt")])
+            .status
+            .success()
+    );
+    assert_eq!(
+        Model::load(&folder.path().join("b.pt")).unwrap(),
+        Model::bundled_default()
+    );
+    expect_failure(&["convert", source, &path("c.onnx")], ".safetensors or .pt");
+    expect_failure(
+        &["convert", &path("none.pt"), &path("d.pt")],
+        "does not exist",
+    );
+    std::fs::write(folder.path().join("junk.pt"), "junk").unwrap();
+    expect_failure(
+        &["info", &path("junk.pt")],
+        "neither a safetensors file nor a PyTorch archive",
+    );
+}
+
+#[test]
+fn run_agrees_with_the_golden_states() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let states = Golden::read(&golden("sketch.golden.safetensors"));
+    let state = |name: &str| {
+        let state = states.state(name);
+        let bytes: Vec<u8> = state.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let shape = vec![state.channels, state.size.height, state.size.width];
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, &bytes);
+        let file = safetensors::serialize([("state", view.unwrap())], None).unwrap();
+        std::fs::write(folder.path().join(name), file).unwrap();
+        path(name)
+    };
+    let picture = states.picture("frame1");
+    let (width, height) = (picture.size.width as u32, picture.size.height as u32);
+    let png = path("frame1.png");
+    image::save_buffer(&png, &picture.pixels, width, height, image::ColorType::Rgb8).unwrap();
+
+    let out = path("out");
+    let shown = path("shown.png");
+    let (start, carried) = (state("state0"), state("state32"));
+    let one = [
+        "run", "--model", "sketch", "--state", &start, "--steps", "1", "--out", &out,
+    ];
+    assert!(nca_model(&one).status.success());
+    let off = distance(
+        &Golden::read(Path::new(&out)).state("state"),
+        &states.state("state1"),
+    );
+    assert!(off < 1e-5, "off by {off}");
+    let output = nca_model(&[
+        "run",
+        "--model",
+        "sketch",
+        "--state",
+        &carried,
+        "--frame",
+        &png,
+        "--steps",
+        "8",
+        "--out",
+        &out,
+        "--picture",
+        &shown,
+    ]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let off = distance(
+        &Golden::read(Path::new(&out)).state("state"),
+        &states.state("carried8"),
+    );
+    assert!(off < 2e-4, "off by {off}");
+    let pixels = image::open(&shown).unwrap().into_rgb8().into_raw();
+    let off = pixels
+        .iter()
+        .zip(&states.picture("rgb").pixels)
+        .map(|(a, b)| a.abs_diff(*b))
+        .max();
+    assert!(off <= Some(1), "the picture is off by {off:?}");
+
+    // Without a state, from the frame's own start.
+    assert!(
+        nca_model(&[
+            "run", "--model", "sketch", "--frame", &png, "--steps", "0", "--out", &out
+        ])
+        .status
+        .success()
+    );
+    let published = golden("published.pt");
+    let other = [
+        "run",
+        "--model",
+        published.to_str().unwrap(),
+        "--state",
+        &start,
+        "--steps",
+        "1",
+        "--out",
+        &out,
+    ];
+    expect_failure(&other, "12 x 37 x 45");
+    expect_failure(
+        &[
+            "run", "--model", "sketch", "--state", &png, "--steps", "1", "--out", &out,
+        ],
+        "holds no state",
+    );
+}
+
+#[test]
+fn wrong_usage_is_told_apart() {
+    for arguments in [
+        &[][..],
+        &["frobnicate"],
+        &["info"],
+        &["run", "--model", "sketch", "--steps", "1", "--out", "x"],
+    ] {
+        assert_eq!(nca_model(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
