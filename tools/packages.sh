@@ -85,7 +85,7 @@ if ! { $as_root apt-get update -qq &&
     $as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends $missing; } >"$log"; then
     cat "$log" >&2
-    echo "The packages could not be installed; apt-get says why above. Needed are: $missing" >&2
+    echo "The packages could not be installed, for the reason above. With the rights to do it: apt-get install $missing" >&2
     exit 1
 fi
 

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use gst::prelude::*;
 
-/// The plugin that was built along with this test.
+/// The plugin that was built along with this test: beside it, as only `cargo build` puts it with
+/// the programs.
 fn plugin() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let folder = test.parent().unwrap();
     let name = format!(
         "{}gstnca{}",
         std::env::consts::DLL_PREFIX,
