@@ -143,25 +143,24 @@ impl<S: Simd> Tile<'_, S> {
             let start = channel * self.stride + x - 1;
             start..start + NV * S::F32_LANES + 2
         };
-        for channel in 0..rule.frozen {
-            let rows = self.frozen.map(|row| &row[around(channel)]);
+        for channel in 0..channels {
+            let (rows, at) = match channel.checked_sub(rule.frozen) {
+                None => (self.frozen, channel),
+                Some(updated) => (self.cells, updated),
+            };
+            let rows = rows.map(|row| &row[around(at)]);
             perceive(simd, rows, &mut values[channel], &mut responses[channel]);
         }
-        for channel in 0..rule.updated {
-            let rows = self.cells.map(|row| &row[around(channel)]);
-            let channel = rule.frozen + channel;
-            perceive(simd, rows, &mut values[channel], &mut responses[channel]);
+
+        let last = rule.layers.len() - 1;
+        for (i, layer) in rule.layers.iter().enumerate() {
+            let floor = if i == last { f32::NEG_INFINITY } else { 0.0 };
+            apply(simd, layer, simd.splat_f32s(floor), input, output);
+            std::mem::swap(&mut input, &mut output);
         }
 
         let zero = simd.splat_f32s(0.0);
-        for layer in &rule.hidden {
-            apply(simd, layer, zero, input, output);
-            std::mem::swap(&mut input, &mut output);
-        }
-        let unbounded = simd.splat_f32s(f32::NEG_INFINITY);
-        apply(simd, &rule.output, unbounded, input, output);
-
-        for (channel, update) in output[..rule.updated].iter().enumerate() {
+        for (channel, update) in input[..rule.updated].iter().enumerate() {
             let base = match rule.blur_of[channel] {
                 Some(blur) => &self.blurred[blur * self.stride..],
                 None => &self.cells[1][channel * self.stride..],

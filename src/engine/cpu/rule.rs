@@ -10,8 +10,8 @@ pub(super) const BLOCK: usize = 6;
 pub(super) struct Rule {
     pub(super) frozen: usize,
     pub(super) updated: usize,
-    pub(super) hidden: Vec<PackedLayer>,
-    pub(super) output: PackedLayer,
+    /// First to last; a rectifier follows on all but the last.
+    pub(super) layers: Vec<PackedLayer>,
     pub(super) blurs: Vec<PackedBlur>,
     /// Index into `blurs` for each updated channel.
     pub(super) blur_of: Vec<Option<usize>>,
@@ -84,7 +84,7 @@ impl Rule {
             Some(_) => architecture.filter_scale.sobel,
         };
         let last = model.layers.len() - 1;
-        let mut layers: Vec<PackedLayer> = model
+        let layers = model
             .layers
             .iter()
             .enumerate()
@@ -102,7 +102,6 @@ impl Rule {
                 )
             })
             .collect();
-        let output = layers.remove(last);
         let frozen = architecture.frozen();
         let blurs: Vec<PackedBlur> = architecture
             .blurs
@@ -118,8 +117,7 @@ impl Rule {
         Self {
             frozen,
             updated: architecture.updated(),
-            hidden: layers,
-            output,
+            layers,
             blurs,
             blur_of,
         }
@@ -127,8 +125,10 @@ impl Rule {
 
     /// Values of the widest panel: inputs or outputs of a layer.
     pub(super) fn widest(&self) -> usize {
-        let layers = self.hidden.iter().chain([&self.output]);
-        let widths = layers.map(|layer| layer.inputs.max(layer.outputs));
+        let widths = self
+            .layers
+            .iter()
+            .map(|layer| layer.inputs.max(layer.outputs));
         widths.max().unwrap_or(0)
     }
 }
