@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing on Debian and Ubuntu. Asks for what is needed, not for packages, so that
 # whatever provides it will do, and nothing happens (and no network is needed) when all is there.
-# Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, lint
+# Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, fuzz, lint
 set -eu
 
 c_compiler() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }
@@ -45,6 +45,9 @@ find_missing() {
             need ca-certificates certificates
             need python3 command_ python3
             need python3-venv venv_or_pip
+            ;;
+        fuzz)
+            need g++ command_ c++
             ;;
         lint)
             need binutils command_ readelf
