@@ -126,37 +126,46 @@ impl Frame<'_> {
 impl Row<'_> {
     /// Writes the samples of one colour as values in [-0.5, 0.5].
     pub fn write_values(&self, colour: usize, values: &mut [f32]) {
-        // Known distances let the compiler load whole vectors.
-        match self.step {
-            1 => self.write_stepped::<1>(colour, values),
-            3 => self.write_stepped::<3>(colour, values),
-            4 => self.write_stepped::<4>(colour, values),
-            _ => {
-                let samples = self.samples[colour].iter().step_by(self.step);
-                for (value, &sample) in values[..self.width].iter_mut().zip(samples) {
-                    *value = value_of(sample);
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn write_stepped<const STEP: usize>(&self, colour: usize, values: &mut [f32]) {
         let values = &mut values[..self.width];
-        if values.is_empty() {
-            return;
-        }
-        let samples = &self.samples[colour][..(self.width - 1) * STEP + 1];
-        for (x, value) in values.iter_mut().enumerate() {
-            *value = value_of(samples[x * STEP]);
-        }
+        let samples = self.samples[colour];
+        // Distances that the compiler knows let it load whole vectors.
+        vectorized(
+            #[inline(always)]
+            || match self.step {
+                1 => write_stepped::<1>(samples, values),
+                3 => write_stepped::<3>(samples, values),
+                4 => write_stepped::<4>(samples, values),
+                step => {
+                    for (value, &sample) in values.iter_mut().zip(samples.iter().step_by(step)) {
+                        *value = value_of(sample);
+                    }
+                }
+            },
+        );
+    }
+}
+
+#[inline(always)]
+fn write_stepped<const STEP: usize>(samples: &[u8], values: &mut [f32]) {
+    let Some(last) = values.len().checked_sub(1) else {
+        return;
+    };
+    let samples = &samples[..last * STEP + 1];
+    for (x, value) in values.iter_mut().enumerate() {
+        *value = value_of(samples[x * STEP]);
     }
 }
 
 /// A sample as the automaton's value, in [-0.5, 0.5].
-#[inline]
+#[inline(always)]
 fn value_of(sample: u8) -> f32 {
     f32::from(sample) * (1.0 / 255.0) - 0.5
+}
+
+/// Runs a loop compiled for the widest vectors of the processor.
+#[inline(always)]
+fn vectorized(run: impl FnOnce()) {
+    pulp::Arch::new().dispatch(run);
 }
 
 /// A frame to read and write.
@@ -302,9 +311,10 @@ impl FrameMut<'_> {
     ) {
         self.for_each_row(|y, row| {
             let picture = picture(y);
-            row.mix(strength, |colour, x| {
-                (picture[colour][x].clamp(-0.5, 0.5) + 0.5) * 255.0
-            });
+            vectorized(
+                #[inline(always)]
+                || row.mix_values(strength, picture),
+            );
         });
     }
 
@@ -314,38 +324,90 @@ impl FrameMut<'_> {
     pub fn mix_frame(&mut self, strength: f32, picture: &Frame<'_>) {
         self.for_each_row(|y, row| {
             let picture = picture.row(y);
-            row.mix(strength, |colour, x| {
-                f32::from(picture.samples[colour][x * picture.step])
-            });
+            vectorized(
+                #[inline(always)]
+                || row.mix_samples(strength, &picture),
+            );
         });
     }
 }
 
 impl RowMut<'_> {
-    /// Mixes `picture`, which gives samples in [0, 255] by colour and column, into the row.
-    #[inline]
-    fn mix(self, strength: f32, picture: impl Fn(usize, usize) -> f32) {
-        let mix = |sample: &mut u8, colour, x| {
-            let old = f32::from(*sample);
-            *sample = (old + (picture(colour, x) - old) * strength + 0.5) as u8;
-        };
+    /// Mixes values in [-0.5, 0.5] of red, green and blue into the row.
+    #[inline(always)]
+    fn mix_values(self, strength: f32, picture: [&[f32]; 3]) {
+        let sample = |value: f32| (value + 0.5) * 255.0;
         match self {
+            Self::Packed(pixels, Packing { step: 4, rgb }) => {
+                // Whole pixels as numbers: every lane of a vector is one.
+                let pixels = pixels.as_chunks_mut::<4>().0;
+                let [red, green, blue] = picture.map(|values| &values[..pixels.len()]);
+                let shifts = rgb.map(|offset| 8 * offset as u32);
+                let kept = shifts
+                    .iter()
+                    .fold(u32::MAX, |kept, shift| kept & !(0xff << shift));
+                for (x, pixel) in pixels.iter_mut().enumerate() {
+                    let old = u32::from_le_bytes(*pixel);
+                    let mut new = old & kept;
+                    for (value, shift) in [red[x], green[x], blue[x]].into_iter().zip(shifts) {
+                        let old = (old >> shift & 0xff) as f32;
+                        new |= u32::from(mixed(old, sample(value), strength)) << shift;
+                    }
+                    *pixel = new.to_le_bytes();
+                }
+            }
             Self::Packed(pixels, Packing { step, rgb }) => {
-                for (x, pixel) in pixels.chunks_exact_mut(step).enumerate() {
-                    for (colour, &offset) in rgb.iter().enumerate() {
-                        mix(&mut pixel[offset], colour, x);
+                let [red, green, blue] = picture.map(|values| values.iter());
+                let picture = red.zip(green).zip(blue);
+                for (pixel, ((&red, &green), &blue)) in pixels.chunks_exact_mut(step).zip(picture) {
+                    for (value, offset) in [red, green, blue].into_iter().zip(rgb) {
+                        let old = f32::from(pixel[offset]);
+                        pixel[offset] = mixed(old, sample(value), strength);
                     }
                 }
             }
             Self::Planar(planes) => {
-                for (colour, samples) in planes.into_iter().enumerate() {
-                    for (x, sample) in samples.iter_mut().enumerate() {
-                        mix(sample, colour, x);
+                for (samples, values) in planes.into_iter().zip(picture) {
+                    for (old, &value) in samples.iter_mut().zip(values) {
+                        *old = mixed(f32::from(*old), sample(value), strength);
                     }
                 }
             }
         }
     }
+
+    /// Mixes another row into the row.
+    #[inline(always)]
+    fn mix_samples(self, strength: f32, picture: &Row<'_>) {
+        let [red, green, blue] = picture
+            .samples
+            .map(|samples| samples.iter().step_by(picture.step));
+        match self {
+            Self::Packed(pixels, Packing { step, rgb }) => {
+                let picture = red.zip(green).zip(blue);
+                for (pixel, ((&red, &green), &blue)) in pixels.chunks_exact_mut(step).zip(picture) {
+                    for (sample, offset) in [red, green, blue].into_iter().zip(rgb) {
+                        let old = f32::from(pixel[offset]);
+                        pixel[offset] = mixed(old, f32::from(sample), strength);
+                    }
+                }
+            }
+            Self::Planar(planes) => {
+                for (samples, picture) in planes.into_iter().zip([red, green, blue]) {
+                    for (old, &sample) in samples.iter_mut().zip(picture) {
+                        *old = mixed(f32::from(*old), f32::from(sample), strength);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A sample between `old` and `new`, both of which stand for samples in [0, 255]; `new` is
+/// clamped to them.
+#[inline(always)]
+fn mixed(old: f32, new: f32, strength: f32) -> u8 {
+    (old + (new.clamp(0.0, 255.0) - old) * strength + 0.5) as i32 as u8
 }
 
 /// Checks that `data` holds all of a frame's rows; the last one may lack its padding.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::Picture;
 use nca::engine::cpu::{CpuEngine, Isa};
-use nca::engine::{Engine, EngineError, Selection};
+use nca::engine::{Engine, EngineError, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::{Architecture, Border, Layer, Model, Source};
 use nca::stylizer::{Options, Outcome, Stylizer};
@@ -195,6 +195,13 @@ proptest! {
             let off = common::distance(&engine.state().unwrap(), &expected);
             prop_assert!(off < 1e-5, "{isa}: off by {off}");
         }
+        if let Some(isa) = Isa::half() {
+            let mut engine = started(&model, Size::new(width, height), isa, 2);
+            let expected = reference_step(&model, &engine.state().unwrap());
+            prop_assert!(engine.step(1).unwrap());
+            let off = common::distance(&engine.state().unwrap(), &expected);
+            prop_assert!(off < 2e-2, "{isa}: off by {off}");
+        }
     }
 
     /// With circular borders no place is special.
@@ -241,7 +248,7 @@ fn threads_change_nothing() {
 
 #[test]
 fn states_that_run_away_are_noticed() {
-    for isa in Isa::available() {
+    for isa in Isa::available().into_iter().chain(Isa::half()) {
         let mut wild = model(Architecture::published(), 1);
         wild.layers[2]
             .weights
@@ -283,6 +290,18 @@ fn what_cannot_run_is_refused() {
     };
     let error = CpuEngine::new(&model, Size::new(4, 4), &selection).err();
     assert!(matches!(error, Some(EngineError::NoDevice { .. })));
+    let selection = Selection {
+        precision: Precision::Half,
+        ..Selection::default()
+    };
+    match (
+        CpuEngine::new(&model, Size::new(4, 4), &selection),
+        Isa::half(),
+    ) {
+        (Ok(engine), Some(_)) => assert!(engine.device().contains("bf16"), "{}", engine.device()),
+        (Err(EngineError::NoHalfPrecision { .. }), None) => {}
+        (result, half) => panic!("{:?} with {half:?}", result.err()),
+    }
     let mut engine = CpuEngine::with_isa(&model, Size::new(4, 4), 1, Isa::detect()).unwrap();
     let wrong = engine.set_state(&State::zeros(12, Size::new(5, 4)));
     assert!(matches!(wrong, Err(EngineError::WrongState { .. })));

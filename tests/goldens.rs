@@ -1,11 +1,12 @@
 //! The engine against states that PyTorch computed, with every kind of vector instructions that
-//! the machine has.
+//! the machine has, and with half precision.
 
 mod common;
 
 use std::path::Path;
 
 use common::{Golden, distance};
+use nca::State;
 use nca::engine::Engine;
 use nca::engine::cpu::{CpuEngine, Isa};
 use nca::frame::{FrameMut, Packing};
@@ -111,4 +112,91 @@ fn architectures() {
             &tests.join(format!("{stem}.golden.safetensors")),
         );
     }
+}
+
+/// Half precision errs no more than PyTorch's bf16 autocast on every checkpoint.
+#[test]
+fn half_precision_on_published_checkpoints() {
+    /// Root mean square errors after 1, 8 and 32 steps, as tests/oracle/autocast.py prints them.
+    const AUTOCAST: [(&str, [f32; 3]); 6] = [
+        ("a-painting-drawn-with-crayon", [2.04e-4, 5.60e-4, 9.15e-4]),
+        ("a-pencil-sketch", [2.53e-4, 5.34e-4, 9.99e-4]),
+        ("a-vibrant-and-colorful-image", [4.13e-4, 8.82e-4, 1.50e-3]),
+        ("a-watercolor-painting", [3.46e-4, 7.23e-4, 1.49e-3]),
+        ("grid", [3.25e-4, 5.05e-4, 9.64e-4]),
+        ("spaghetti", [2.95e-4, 4.82e-4, 7.91e-4]),
+    ];
+    let (Some(folder), Some(isa)) = (common::published_models(), half()) else {
+        return;
+    };
+    for (name, bounds) in AUTOCAST {
+        let model = Model::load(&folder.join(format!("{name}.pt"))).unwrap();
+        let golden = Golden::read(&folder.join(format!("{name}.golden.safetensors")));
+        let mut engine = half_engine(&model, &golden, isa);
+        let mut taken = 0;
+        for (steps, bound) in [1, 8, 32].into_iter().zip(bounds) {
+            assert!(engine.step(steps - taken).unwrap());
+            taken = steps;
+            let off = rms_distance(&mut engine, &golden.state(&format!("state{steps}")), 9);
+            println!("{name}, {steps} steps: off by {off:e}, autocast by {bound:e}");
+            assert!(off <= bound, "{name}, {steps} steps: {off:e} > {bound:e}");
+        }
+    }
+}
+
+/// The same for what every machine has: rounding operands to 8 bits of mantissa changes little.
+#[test]
+fn half_precision_of_all_architectures() {
+    let Some(isa) = half() else {
+        return;
+    };
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    for (folder, name) in [
+        (&tests, "published"),
+        (&tests, "notebook"),
+        (&tests, "unusual"),
+        (&models, "sketch"),
+    ] {
+        let model = Model::load(&folder.join(format!("{name}.safetensors"))).unwrap();
+        let golden = Golden::read(&tests.join(format!("{name}.golden.safetensors")));
+        let mut engine = half_engine(&model, &golden, isa);
+        let frozen = model.architecture.frozen();
+        assert!(engine.step(1).unwrap());
+        let first = rms_distance(&mut engine, &golden.state("state1"), frozen);
+        assert!(engine.step(31).unwrap());
+        let last = rms_distance(&mut engine, &golden.state("state32"), frozen);
+        println!("{name}: off by {first:e} after 1 step, {last:e} after 32");
+        assert!(first > 0.0, "{name}: nothing was rounded");
+        assert!(first < 1e-3 && last < 4e-3, "{name}: {first:e}, {last:e}");
+    }
+}
+
+/// The instructions of half precision, or a word about their absence.
+fn half() -> Option<Isa> {
+    let half = Isa::half();
+    if half.is_none() {
+        println!("skipped: this processor has no half precision");
+    }
+    half
+}
+
+/// An engine at the golden start.
+fn half_engine(model: &Model, golden: &Golden, isa: Isa) -> CpuEngine {
+    let start = golden.state("state0");
+    let mut engine = CpuEngine::with_isa(model, start.size, 0, isa).unwrap();
+    engine.set_state(&start).unwrap();
+    engine
+}
+
+/// Root mean square difference of the channels from `first` on.
+fn rms_distance(engine: &mut CpuEngine, expected: &State, first: usize) -> f32 {
+    let state = engine.state().unwrap();
+    let from = first * state.size.pixels();
+    let squares = state.values[from..]
+        .iter()
+        .zip(&expected.values[from..])
+        .map(|(a, b)| f64::from(a - b).powi(2));
+    let count = (state.values.len() - from) as f64;
+    (squares.sum::<f64>() / count).sqrt() as f32
 }

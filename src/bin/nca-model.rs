@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand};
-use nca::engine::{self, Selection};
+use nca::engine::{self, Precision, Selection};
 use nca::frame::{Frame, FrameMut, Packing};
 use nca::model::Model;
 use nca::{Size, State};
@@ -68,6 +68,9 @@ struct Run {
     /// Threads; 0: one for each core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// Round values and weights to 16 bits where they are multiplied, on processors that have it.
+    #[arg(long)]
+    half: bool,
 }
 
 fn main() -> ExitCode {
@@ -158,6 +161,11 @@ impl Run {
         };
         let selection = Selection {
             threads: self.threads,
+            precision: if self.half {
+                Precision::Half
+            } else {
+                Precision::Full
+            },
             ..Selection::default()
         };
         let mut engine = engine::create(&model, size, &selection)?;

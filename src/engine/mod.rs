@@ -66,6 +66,17 @@ impl Backend {
     }
 }
 
+/// What values and weights are rounded to where they are multiplied. The state and all sums are f32
+/// in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits: nothing is rounded, and all engines agree.
+    #[default]
+    Full,
+    /// 16 bits: faster where the device multiplies them faster, as bf16 on some processors.
+    Half,
+}
+
 /// Which engine to take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -75,6 +86,8 @@ pub struct Selection {
     pub device: Option<String>,
     /// Threads of the cpu backend; 0: one for each core.
     pub threads: usize,
+    /// How exactly it multiplies.
+    pub precision: Precision,
 }
 
 /// Why an engine cannot be had or failed.
@@ -89,6 +102,14 @@ pub enum EngineError {
         device: String,
         /// What there is, as a clause.
         available: String,
+    },
+    /// The device does not multiply with the precision that was asked for.
+    #[error("backend {backend} has no half precision here: {why}; precision full is there")]
+    NoHalfPrecision {
+        /// Name of the backend.
+        backend: &'static str,
+        /// A clause.
+        why: String,
     },
     /// The size cannot be run.
     #[error("cannot run at {size}: {why}")]

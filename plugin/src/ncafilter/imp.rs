@@ -238,7 +238,9 @@ fn resource_error(err: &ModelError) -> gst::ResourceError {
 /// The error of the bus that an engine error is.
 fn engine_error(err: &EngineError) -> gst::ErrorMessage {
     match err {
-        EngineError::NoDevice { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{err}")),
+        EngineError::NoDevice { .. } | EngineError::NoHalfPrecision { .. } => {
+            gst::error_msg!(gst::ResourceError::NotFound, ("{err}"))
+        }
         EngineError::UnsupportedSize { .. } => gst::error_msg!(gst::StreamError::Format, ("{err}")),
         EngineError::Threads { .. } => gst::error_msg!(gst::LibraryError::Init, ("{err}")),
         _ => gst::error_msg!(gst::LibraryError::Failed, ("{err}")),
@@ -308,6 +310,14 @@ impl ObjectImpl for NcaFilter {
                     .blurb("Threads of the cpu backend; 0: one for each core")
                     .maximum(1024)
                     .default_value(default.threads)
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("precision", default.precision)
+                    .nick("Precision")
+                    .blurb(
+                        "What values and weights are rounded to where they are multiplied; half \
+                         is an error where the device does not have it",
+                    )
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecInt::builder("steps")
@@ -429,6 +439,7 @@ impl ObjectImpl for NcaFilter {
                 settings.device = device.filter(|name| !name.is_empty());
             }
             "threads" => settings.threads = value.get().expect(TYPE),
+            "precision" => settings.precision = value.get().expect(TYPE),
             "steps" => settings.steps = value.get().expect(TYPE),
             "warmup" => settings.warmup = value.get().expect(TYPE),
             "strength" => settings.strength = value.get().expect(TYPE),
@@ -452,6 +463,7 @@ impl ObjectImpl for NcaFilter {
             "backend" => settings.backend.to_value(),
             "device" => settings.device.to_value(),
             "threads" => settings.threads.to_value(),
+            "precision" => settings.precision.to_value(),
             "steps" => settings.steps.to_value(),
             "warmup" => settings.warmup.to_value(),
             "strength" => settings.strength.to_value(),

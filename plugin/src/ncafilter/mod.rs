@@ -17,7 +17,12 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
-    settings::Backend::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    for kind in [
+        settings::Backend::static_type(),
+        settings::Precision::static_type(),
+    ] {
+        kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
     gst::Element::register(
         plugin,
         "ncafilter",

@@ -18,6 +18,20 @@ pub enum Backend {
     Cpu = 1,
 }
 
+/// What values and weights are rounded to where they are multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstNcaFilterPrecision")]
+#[repr(i32)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    #[enum_value(name = "Full: 32 bits, the same on every machine", nick = "full")]
+    Full = 0,
+    /// 16 bits.
+    #[enum_value(name = "Half: 16 bits, faster where the device has it", nick = "half")]
+    Half = 1,
+}
+
 /// Steps that mean "what the model says".
 pub(super) const MODEL_STEPS: i32 = -1;
 
@@ -28,6 +42,7 @@ pub(super) struct Settings {
     pub(super) backend: Backend,
     pub(super) device: Option<String>,
     pub(super) threads: u32,
+    pub(super) precision: Precision,
     pub(super) steps: i32,
     pub(super) warmup: i32,
     pub(super) strength: f64,
@@ -46,6 +61,7 @@ impl Default for Settings {
             backend: Backend::default(),
             device: None,
             threads: 0,
+            precision: Precision::default(),
             steps: MODEL_STEPS,
             warmup: MODEL_STEPS,
             strength: 1.0,
@@ -68,6 +84,10 @@ impl Settings {
             },
             device: self.device.clone(),
             threads: self.threads as usize,
+            precision: match self.precision {
+                Precision::Full => engine::Precision::Full,
+                Precision::Half => engine::Precision::Half,
+            },
         }
     }
 

@@ -4,6 +4,10 @@ use std::fmt;
 
 use pulp::{Simd, WithSimd};
 
+use super::kernel::StepRow;
+#[cfg(target_arch = "x86_64")]
+use super::operands::Avx512Bf16;
+
 /// The vector instructions that the kernels are compiled for.
 ///
 /// Every lane is a pixel of its own and the order of additions is the same in all of them, so that
@@ -24,10 +28,14 @@ pub enum Isa {
     Neon(pulp::aarch64::Neon),
     /// Any processor: one lane, as the compiler sees fit.
     Portable(pulp::Scalar),
+    /// x86-64 with AVX-512 and its products of bf16 pairs: 16 lanes, values and weights rounded
+    /// to bf16 where they are multiplied.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16(Avx512Bf16),
 }
 
 impl Isa {
-    /// Those that this machine has, the fastest first.
+    /// Those of full precision that this machine has, the fastest first.
     pub fn available() -> Vec<Self> {
         let mut available = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -42,12 +50,50 @@ impl Isa {
         available
     }
 
-    /// The fastest that this machine has.
+    /// The fastest of full precision that this machine has.
     pub fn detect() -> Self {
         Self::available()[0]
     }
 
-    /// Runs `op` compiled for these instructions.
+    /// Those that round operands to half precision, where this machine has them.
+    pub fn half() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        return Avx512Bf16::try_new().map(Self::Avx512Bf16);
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    /// Whether operands are rounded to half precision.
+    pub fn is_half(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Steps a row, with the precision of these instructions.
+    #[inline]
+    pub(super) fn step(self, row: StepRow<'_>) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(simd) => {
+                struct Step<'a>(Avx512Bf16, StepRow<'a>);
+                impl pulp::NullaryFnOnce for Step<'_> {
+                    type Output = bool;
+
+                    #[inline(always)]
+                    fn call(self) -> bool {
+                        self.1.step(self.0.v4(), self.0)
+                    }
+                }
+                simd.vectorize(Step(simd, row))
+            }
+            _ => self.run(row),
+        }
+    }
+
+    /// Runs `op` compiled for these instructions, with full precision.
     #[inline]
     pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
@@ -60,6 +106,8 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Self::Neon(simd) => Simd::vectorize(simd, op),
             Self::Portable(simd) => Simd::vectorize(simd, op),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(simd) => Simd::vectorize(simd.v4(), op),
         }
     }
 }
@@ -87,6 +135,8 @@ impl fmt::Display for Isa {
             #[cfg(target_arch = "aarch64")]
             Self::Neon(_) => "NEON",
             Self::Portable(_) => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(_) => "AVX-512 with bf16",
         })
     }
 }

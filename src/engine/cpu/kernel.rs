@@ -1,17 +1,22 @@
 //! One step of one row, everything fused.
 //!
 //! Pixels lie in the lanes of vectors, weights are broadcast. A row is cut into tiles of up to
-//! four vectors; a tile's perception is written to a panel that stays in the L1 cache, each layer
-//! reads one panel and writes another, and the last one is added to the state:
+//! four vectors; a tile's perception is written to a panel that stays in the L1 cache, each hidden
+//! layer reads one panel and writes another, and what the last one gives is added to the state:
 //!
 //! ```text
 //! three rows of state -> panel [4C][tile] -> panel [hidden][tile] -> ... -> next row of state
 //! ```
+//!
+//! A panel's rows are a channel's value, its responses to both Sobel filters and to the Laplacian,
+//! then those of the next channel. Panels hold f32 or pairs of bf16 ([`Operands`]); the state and
+//! all sums are f32.
 
 use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, HALO, Line, fill_halo};
 use super::isa::mul_add;
+use super::operands::{Operands, Singles};
 use super::rule::{Block, PackedBlur, PackedLayer, Rule};
 
 /// Most vectors in a tile.
@@ -55,6 +60,14 @@ impl WithSimd for StepRow<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
+        self.step(simd, Singles)
+    }
+}
+
+impl StepRow<'_> {
+    /// The rule must be packed for the same operands.
+    #[inline(always)]
+    pub(super) fn step<S: Simd, O: Operands<S>>(self, simd: S, operands: O) -> bool {
         let Self {
             rule,
             frozen,
@@ -66,7 +79,10 @@ impl WithSimd for StepRow<'_> {
         let y = y as isize;
         let stride = cells.stride();
         let width = cells.size().width;
-        let [input, output] = &mut scratch.panels;
+        let mut panels = scratch
+            .panels
+            .each_mut()
+            .map(|panel| bytemuck::cast_slice_mut(panel));
         let blurred: &mut [f32] = bytemuck::cast_slice_mut(&mut scratch.blurred);
         let column_sums = bytemuck::cast_slice_mut(&mut scratch.column_sums);
         for (blur, row) in rule.blurs.iter().zip(blurred.chunks_exact_mut(stride)) {
@@ -74,16 +90,13 @@ impl WithSimd for StepRow<'_> {
         }
         let mut tile = Tile {
             simd,
+            operands,
             rule,
             stride,
             frozen: [-1, 0, 1].map(|dy| frozen.beyond(y + dy)),
             cells: [-1, 0, 1].map(|dy| cells.beyond(y + dy)),
             blurred,
             next,
-            panels: [
-                bytemuck::cast_slice_mut(input),
-                bytemuck::cast_slice_mut(output),
-            ],
             not_finite: simd.splat_f32s(0.0),
         };
         let lanes = S::F32_LANES;
@@ -92,16 +105,16 @@ impl WithSimd for StepRow<'_> {
         // As many sums as registers: 6 x 4 of 32, 6 x 2 of 16.
         if S::REGISTER_COUNT >= 32 {
             while vector + 4 <= vectors {
-                tile.step::<4>(HALO + vector * lanes);
+                tile.step::<4>(HALO + vector * lanes, &mut panels);
                 vector += 4;
             }
         }
         while vector + 2 <= vectors {
-            tile.step::<2>(HALO + vector * lanes);
+            tile.step::<2>(HALO + vector * lanes, &mut panels);
             vector += 2;
         }
         if vector < vectors {
-            tile.step::<1>(HALO + vector * lanes);
+            tile.step::<1>(HALO + vector * lanes, &mut panels);
         }
         // Multiplied by zero, infinity and NaN become NaN, which no sum loses.
         let finite = simd.reduce_sum_f32s(tile.not_finite) == 0.0;
@@ -113,8 +126,9 @@ impl WithSimd for StepRow<'_> {
 }
 
 /// What all tiles of a row share.
-struct Tile<'a, S: Simd> {
+struct Tile<'a, S: Simd, O> {
     simd: S,
+    operands: O,
     rule: &'a Rule,
     stride: usize,
     /// The rows above, at and below.
@@ -122,56 +136,75 @@ struct Tile<'a, S: Simd> {
     cells: [&'a [f32]; 3],
     blurred: &'a [f32],
     next: &'a mut [f32],
-    panels: [&'a mut [f32]; 2],
     /// Zero as long as all values are finite.
     not_finite: S::f32s,
 }
 
-impl<S: Simd> Tile<'_, S> {
+impl<S: Simd, O: Operands<S>> Tile<'_, S, O> {
     /// Steps the `NV` vectors of pixels from column `x` of the padded row on.
     #[inline(always)]
-    fn step<const NV: usize>(&mut self, x: usize) {
-        let (simd, rule) = (self.simd, self.rule);
-        let [input, output] = &mut self.panels;
-        let mut input = S::as_mut_simd_f32s(input).0.as_chunks_mut::<NV>().0;
-        let mut output = S::as_mut_simd_f32s(output).0.as_chunks_mut::<NV>().0;
+    fn step<const NV: usize>(&mut self, x: usize, [input, output]: &mut [&mut [u32]; 2]) {
+        let (simd, operands, rule) = (self.simd, self.operands, self.rule);
+        let mut input = O::vectors(input).as_chunks_mut::<NV>().0;
+        let mut output = O::vectors(output).as_chunks_mut::<NV>().0;
 
-        let channels = rule.frozen + rule.updated;
-        let (values, responses) = input.split_at_mut(channels);
-        let responses = responses.as_chunks_mut::<3>().0;
         let around = |channel: usize| {
             let start = channel * self.stride + x - 1;
             start..start + NV * S::F32_LANES + 2
         };
-        for channel in 0..channels {
+        for channel in 0..rule.frozen + rule.updated {
             let (rows, at) = match channel.checked_sub(rule.frozen) {
                 None => (self.frozen, channel),
                 Some(updated) => (self.cells, updated),
             };
-            let rows = rows.map(|row| &row[around(at)]);
-            perceive(simd, rows, &mut values[channel], &mut responses[channel]);
+            let rows = [0, 1, 2].map(|i| &rows[i][around(at)]);
+            let [value, sobel_x, sobel_y, laplacian] = perceive(simd, rows);
+            operands.store(simd, input, 2 * channel, [&value, &sobel_x]);
+            operands.store(simd, input, 2 * channel + 1, [&sobel_y, &laplacian]);
         }
 
-        let last = rule.layers.len() - 1;
-        for (i, layer) in rule.layers.iter().enumerate() {
-            let floor = if i == last { f32::NEG_INFINITY } else { 0.0 };
-            apply(simd, layer, simd.splat_f32s(floor), input, output);
+        for layer in &rule.hidden {
+            rectified(simd, operands, layer, input, output);
             std::mem::swap(&mut input, &mut output);
         }
 
-        let zero = simd.splat_f32s(0.0);
-        for (channel, update) in input[..rule.updated].iter().enumerate() {
-            let base = match rule.blur_of[channel] {
-                Some(blur) => &self.blurred[blur * self.stride..],
-                None => &self.cells[1][channel * self.stride..],
-            };
-            let base = vectors::<S, NV>(&base[x..]);
-            let next = vectors_mut::<S, NV>(&mut self.next[channel * self.stride + x..]);
-            for v in 0..NV {
-                let value = simd.add_f32s(base[v], update[v]);
-                next[v] = value;
-                self.not_finite = mul_add(simd, value, zero, self.not_finite);
+        let update = &rule.update;
+        let input = &input[..update.inputs / O::VALUES];
+        let mut channel = 0;
+        for block in &update.blocks {
+            macro_rules! add {
+                ($($outputs:literal)*) => {
+                    match block.outputs {
+                        $($outputs => {
+                            let sums = sums::<S, O, $outputs, NV>(simd, operands, block, input);
+                            for (o, sums) in sums.iter().enumerate() {
+                                self.add(x, channel + o, sums);
+                            }
+                        })*
+                        _ => unreachable!("an update has 3 outputs or more, a block 3 to 6"),
+                    }
+                };
             }
+            add!(3 4 5 6);
+            channel += block.outputs;
+        }
+    }
+
+    /// Adds an update to a channel, or to its blur.
+    #[inline(always)]
+    fn add<const NV: usize>(&mut self, x: usize, channel: usize, update: &[S::f32s; NV]) {
+        let simd = self.simd;
+        let base = match self.rule.blur_of[channel] {
+            Some(blur) => &self.blurred[blur * self.stride..],
+            None => &self.cells[1][channel * self.stride..],
+        };
+        let base = vectors::<S, NV>(&base[x..]);
+        let next = vectors_mut::<S, NV>(&mut self.next[channel * self.stride + x..]);
+        let zero = simd.splat_f32s(0.0);
+        for v in 0..NV {
+            let value = simd.add_f32s(base[v], update[v]);
+            next[v] = value;
+            self.not_finite = mul_add(simd, value, zero, self.not_finite);
         }
     }
 }
@@ -190,17 +223,12 @@ fn vectors_mut<S: Simd, const NV: usize>(values: &mut [f32]) -> &mut [S::f32s; N
     &mut vectors.as_chunks_mut::<NV>().0[0]
 }
 
-/// A channel's values and its responses to sobel_x, sobel_y and the laplacian, unscaled.
+/// A channel's value and its responses to sobel_x, sobel_y and the laplacian, unscaled.
 ///
 /// `rows` are the ones above, at and below, from the column left of the tile to the one right of
 /// it.
 #[inline(always)]
-fn perceive<S: Simd, const NV: usize>(
-    simd: S,
-    rows: [&[f32]; 3],
-    value: &mut [S::f32s; NV],
-    responses: &mut [[S::f32s; NV]; 3],
-) {
+fn perceive<S: Simd, const NV: usize>(simd: S, rows: [&[f32]; 3]) -> [[S::f32s; NV]; 4] {
     let [above, at, below] = rows.map(|row| {
         [
             vectors::<S, NV>(row),
@@ -212,6 +240,7 @@ fn perceive<S: Simd, const NV: usize>(
     let minus_twelve = simd.splat_f32s(-12.0);
     // a + 2b + c
     let smooth = |a, b, c| mul_add(simd, b, two, simd.add_f32s(a, c));
+    let mut perceived = [[simd.splat_f32s(0.0); NV]; 4];
     for v in 0..NV {
         let left = smooth(above[0][v], at[0][v], below[0][v]);
         let right = smooth(above[2][v], at[2][v], below[2][v]);
@@ -219,59 +248,66 @@ fn perceive<S: Simd, const NV: usize>(
         let bottom = smooth(below[0][v], below[1][v], below[2][v]);
         let beside = simd.add_f32s(at[0][v], at[2][v]);
         let ring = mul_add(simd, beside, two, simd.add_f32s(top, bottom));
-        value[v] = at[1][v];
-        responses[0][v] = simd.sub_f32s(right, left);
-        responses[1][v] = simd.sub_f32s(bottom, top);
-        responses[2][v] = mul_add(simd, at[1][v], minus_twelve, ring);
+        perceived[0][v] = at[1][v];
+        perceived[1][v] = simd.sub_f32s(right, left);
+        perceived[2][v] = simd.sub_f32s(bottom, top);
+        perceived[3][v] = mul_add(simd, at[1][v], minus_twelve, ring);
     }
+    perceived
 }
 
-/// A layer, from one panel to another; what comes out is at least `floor`, 0 for a rectifier.
+/// A hidden layer, from one panel to another.
 #[inline(always)]
-fn apply<S: Simd, const NV: usize>(
+fn rectified<S: Simd, O: Operands<S>, const NV: usize>(
     simd: S,
+    operands: O,
     layer: &PackedLayer,
-    floor: S::f32s,
-    input: &[[S::f32s; NV]],
-    output: &mut [[S::f32s; NV]],
+    input: &[[O::Vector; NV]],
+    output: &mut [[O::Vector; NV]],
 ) {
-    let input = &input[..layer.inputs];
-    let mut output = &mut output[..layer.outputs];
+    let input = &input[..layer.inputs / O::VALUES];
+    let zero = simd.splat_f32s(0.0);
+    let mut pair = 0;
     for block in &layer.blocks {
-        let (out, rest) = output.split_at_mut(block.outputs);
-        output = rest;
-        macro_rules! apply {
+        macro_rules! rectify {
             ($($outputs:literal)*) => {
                 match block.outputs {
                     $($outputs => {
-                        let sums = sums::<S, $outputs, NV>(simd, block, input);
-                        for (out, sums) in out.iter_mut().zip(sums) {
-                            *out = sums.map(|sum| simd.max_f32s(sum, floor));
+                        let mut sums = sums::<S, O, $outputs, NV>(simd, operands, block, input);
+                        for sum in sums.as_flattened_mut() {
+                            *sum = simd.max_f32s(*sum, zero);
+                        }
+                        for [even, odd] in sums.as_chunks::<2>().0 {
+                            operands.store(simd, output, pair, [even, odd]);
+                            pair += 1;
                         }
                     })*
-                    _ => unreachable!("blocks have at most 6 outputs"),
+                    _ => unreachable!("blocks of hidden layers have 2, 4 or 6 outputs"),
                 }
             };
         }
-        apply!(1 2 3 4 5 6);
+        rectify!(2 4 6);
     }
 }
 
 /// The micro-kernel: weighted sums of a panel for `MO` outputs and `NV` vectors of pixels, all of
 /// them in registers.
 #[inline(always)]
-fn sums<S: Simd, const MO: usize, const NV: usize>(
+fn sums<S: Simd, O: Operands<S>, const MO: usize, const NV: usize>(
     simd: S,
+    operands: O,
     block: &Block,
-    input: &[[S::f32s; NV]],
+    input: &[[O::Vector; NV]],
 ) -> [[S::f32s; NV]; MO] {
-    let bias = &block.bias.as_chunks::<MO>().0[0];
-    let mut sums = bias.map(|bias| [simd.splat_f32s(bias); NV]);
+    let mut sums = [[simd.splat_f32s(0.0); NV]; MO];
+    for (sums, &bias) in sums.iter_mut().zip(&block.bias) {
+        *sums = [simd.splat_f32s(bias); NV];
+    }
     for (weights, input) in block.weights.as_chunks::<MO>().0.iter().zip(input) {
         for o in 0..MO {
-            let weight = simd.splat_f32s(weights[o]);
+            let weight = operands.splat(simd, weights[o]);
             for v in 0..NV {
-                sums[o][v] = mul_add(simd, weight, input[v], sums[o][v]);
+                sums[o][v] = operands.multiply_add(simd, weight, input[v], sums[o][v]);
             }
         }
     }

@@ -6,6 +6,7 @@
 mod grid;
 mod isa;
 mod kernel;
+mod operands;
 mod pool;
 mod resample;
 mod rule;
@@ -17,7 +18,7 @@ use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use super::{Backend, Engine, EngineError, Selection};
+use super::{Backend, Engine, EngineError, Precision, Selection};
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
 use crate::source::SourceChannels;
@@ -48,8 +49,8 @@ impl CpuEngine {
     /// Widest and highest state that is accepted.
     pub const MAX_LENGTH: usize = 16384;
 
-    /// An engine for `model` at `size`, with the fastest instructions of this machine. Its state
-    /// is all zeros.
+    /// An engine for `model` at `size`, with the fastest instructions of this machine for the
+    /// precision that `selection` asks for. Its state is all zeros.
     pub fn new(model: &Model, size: Size, selection: &Selection) -> Result<Self, EngineError> {
         if let Some(device) = &selection.device {
             return Err(EngineError::NoDevice {
@@ -58,7 +59,14 @@ impl CpuEngine {
                 available: "it has none to choose from".into(),
             });
         }
-        Self::with_isa(model, size, selection.threads, Isa::detect())
+        let isa = match selection.precision {
+            Precision::Full => Isa::detect(),
+            Precision::Half => Isa::half().ok_or_else(|| EngineError::NoHalfPrecision {
+                backend: Backend::Cpu.name(),
+                why: "the processor lacks AVX512-BF16".into(),
+            })?,
+        };
+        Self::with_isa(model, size, selection.threads, isa)
     }
 
     /// An engine that uses the instructions `isa` and `threads` threads; 0: one for each core.
@@ -77,7 +85,7 @@ impl CpuEngine {
         }
         let pool = pool::shared(threads)?;
         let architecture = &model.architecture;
-        let rule = Rule::new(model);
+        let rule = Rule::new(model, isa.is_half());
         let grid = |channels| Grid::zeros(channels, size, architecture.border);
         let cells = grid(architecture.updated());
         let scratch = (0..pool.current_num_threads())
@@ -126,7 +134,7 @@ impl CpuEngine {
                     next,
                     scratch: &mut scratch,
                 };
-                if !isa.run(row) {
+                if !isa.step(row) {
                     finite.store(false, Ordering::Relaxed);
                 }
             });

@@ -1,5 +1,6 @@
 //! The update rule as the kernels want it.
 
+use super::operands::pack_weights;
 use crate::model::{Architecture, Layer, Model};
 
 /// Most outputs that are computed at a time: with four vectors of pixels each, as many sums as
@@ -10,8 +11,10 @@ pub(super) const BLOCK: usize = 6;
 pub(super) struct Rule {
     pub(super) frozen: usize,
     pub(super) updated: usize,
-    /// First to last; a rectifier follows on all but the last.
-    pub(super) layers: Vec<PackedLayer>,
+    /// All but the last layer; a rectifier follows on each.
+    pub(super) hidden: Vec<PackedLayer>,
+    /// The last layer, whose outputs are added to the state.
+    pub(super) update: PackedLayer,
     pub(super) blurs: Vec<PackedBlur>,
     /// Index into `blurs` for each updated channel.
     pub(super) blur_of: Vec<Option<usize>>,
@@ -25,9 +28,11 @@ pub(super) struct PackedBlur {
 }
 
 /// One layer, its outputs cut into blocks.
+///
+/// Inputs are an even number, and so are the outputs of hidden layers: rows of panels come in
+/// pairs. Where the model has one fewer, there is a row of zeros.
 pub(super) struct PackedLayer {
     pub(super) inputs: usize,
-    pub(super) outputs: usize,
     pub(super) blocks: Vec<Block>,
 }
 
@@ -37,71 +42,87 @@ pub(super) struct Block {
     pub(super) outputs: usize,
     /// One for each output.
     pub(super) bias: Vec<f32>,
-    /// Inputs x outputs: the inner loop reads it from front to back.
-    pub(super) weights: Vec<f32>,
+    /// (Pairs of) inputs x outputs, as [`pack_weights`] packs them: the inner loop reads them from
+    /// front to back.
+    pub(super) weights: Vec<u32>,
 }
 
 impl PackedLayer {
-    fn new(layer: &Layer, column_scale: impl Fn(usize) -> f32, scale: f32) -> Self {
-        // Blocks of nearly the same size: 32 = 6 + 6 + 5 + 5 + 5 + 5 rather than 5 x 6 + 2.
-        let count = layer.outputs.div_ceil(BLOCK);
-        let bounds: Vec<usize> = (0..=count).map(|i| i * layer.outputs / count).collect();
+    /// Packs outputs in units of `unit`; `column` gives, for each input of the panel, the model's
+    /// input and a factor on its weights.
+    fn new(
+        layer: &Layer,
+        unit: usize,
+        column: impl Fn(usize) -> (usize, f32),
+        scale: f32,
+        half: bool,
+    ) -> Self {
+        let inputs = layer.inputs.next_multiple_of(2);
+        let weight = |output: usize, input: usize| {
+            if output >= layer.outputs || input >= layer.inputs {
+                return 0.0;
+            }
+            let (input, factor) = column(input);
+            layer.weights[output * layer.inputs + input] * factor * scale
+        };
+        let bias = |output: usize| {
+            let bias = layer.bias.as_ref().and_then(|bias| bias.get(output));
+            bias.map_or(0.0, |bias| bias * scale)
+        };
+        // Blocks of nearly the same size: 32 = 4 + 6 + 6 + 4 + 6 + 6 rather than 5 x 6 + 2.
+        let units = layer.outputs.div_ceil(unit);
+        let count = units.div_ceil(BLOCK / unit);
+        let bounds: Vec<usize> = (0..=count).map(|i| i * units / count * unit).collect();
         let blocks = bounds
             .windows(2)
             .map(|bounds| {
                 let outputs = bounds[0]..bounds[1];
-                let weight = |output: usize, input: usize| {
-                    layer.weights[output * layer.inputs + input] * column_scale(input) * scale
-                };
-                let bias = |output: usize| layer.bias.as_ref().map_or(0.0, |b| b[output] * scale);
+                let rows: Vec<Vec<u32>> = outputs
+                    .clone()
+                    .map(|output| {
+                        let row: Vec<f32> =
+                            (0..inputs).map(|input| weight(output, input)).collect();
+                        pack_weights(&row, half)
+                    })
+                    .collect();
                 Block {
                     outputs: outputs.len(),
-                    bias: outputs.clone().map(bias).collect(),
-                    weights: (0..layer.inputs)
-                        .flat_map(|input| outputs.clone().map(move |output| (output, input)))
-                        .map(|(output, input)| weight(output, input))
+                    bias: outputs.map(bias).collect(),
+                    weights: (0..rows[0].len())
+                        .flat_map(|input| rows.iter().map(move |row| row[input]))
                         .collect(),
                 }
             })
             .collect();
-        Self {
-            inputs: layer.inputs,
-            outputs: layer.outputs,
-            blocks,
-        }
+        Self { inputs, blocks }
     }
 }
 
 impl Rule {
-    pub(super) fn new(model: &Model) -> Self {
+    /// Packs a model's rule, for operands of half precision or f32.
+    pub(super) fn new(model: &Model, half: bool) -> Self {
         let architecture = &model.architecture;
         let channels = architecture.channels;
-        let filter_scale = |input: usize| match input.checked_sub(channels) {
-            None => 1.0,
-            Some(response) if response % Architecture::FILTERS == 2 => {
-                architecture.filter_scale.laplacian
+        // The first panel has the value and the responses of a channel next to each other.
+        let perceived = |row: usize| {
+            let (channel, filter) = (row / 4, row % 4);
+            match filter.checked_sub(1) {
+                None => (channel, 1.0),
+                Some(filter) => (
+                    channels + channel * Architecture::FILTERS + filter,
+                    match filter {
+                        2 => architecture.filter_scale.laplacian,
+                        _ => architecture.filter_scale.sobel,
+                    },
+                ),
             }
-            Some(_) => architecture.filter_scale.sobel,
+        };
+        let pack = |i: usize, layer: &Layer, unit, scale| match i {
+            0 => PackedLayer::new(layer, unit, perceived, scale, half),
+            _ => PackedLayer::new(layer, unit, |input| (input, 1.0), scale, half),
         };
         let last = model.layers.len() - 1;
-        let layers = model
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(i, layer)| {
-                let scale = if i == last {
-                    architecture.step_size
-                } else {
-                    1.0
-                };
-                let first = i == 0;
-                PackedLayer::new(
-                    layer,
-                    |input| if first { filter_scale(input) } else { 1.0 },
-                    scale,
-                )
-            })
-            .collect();
+        let hidden = model.layers[..last].iter().enumerate();
         let frozen = architecture.frozen();
         let blurs: Vec<PackedBlur> = architecture
             .blurs
@@ -117,18 +138,16 @@ impl Rule {
         Self {
             frozen,
             updated: architecture.updated(),
-            layers,
+            hidden: hidden.map(|(i, layer)| pack(i, layer, 2, 1.0)).collect(),
+            update: pack(last, &model.layers[last], 1, architecture.step_size),
             blurs,
             blur_of,
         }
     }
 
-    /// Values of the widest panel: inputs or outputs of a layer.
+    /// Rows of values in the largest panel: the inputs of a layer.
     pub(super) fn widest(&self) -> usize {
-        let widths = self
-            .layers
-            .iter()
-            .map(|layer| layer.inputs.max(layer.outputs));
-        widths.max().unwrap_or(0)
+        let layers = self.hidden.iter().chain([&self.update]);
+        layers.map(|layer| layer.inputs).max().unwrap_or(0)
     }
 }

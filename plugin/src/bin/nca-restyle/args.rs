@@ -78,6 +78,11 @@ pub struct Style {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
 
+    /// What values are rounded to where they are multiplied: half is faster on processors that have
+    /// it [default: full]
+    #[arg(long, value_name = "P", value_parser = ["full", "half"])]
+    pub precision: Option<String>,
+
     /// Start the automaton anew at every hard cut
     #[arg(long)]
     pub reset_on_cut: bool,

@@ -32,6 +32,9 @@ pub fn make(style: &Style) -> Result<gst::Element> {
     if let Some(threads) = style.threads {
         filter.set_property("threads", threads);
     }
+    if let Some(precision) = &style.precision {
+        filter.set_property_from_str("precision", precision);
+    }
     if style.reset_on_cut {
         filter.set_property("reset-on-cut", true);
     }

@@ -14,7 +14,7 @@ use image::{
     RgbaImage,
 };
 use nca::Size;
-use nca::engine::Selection;
+use nca::engine::{Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 use nca::stylizer::{Options, Outcome, Stylizer};
@@ -135,6 +135,10 @@ fn process(pixels: &mut RgbaImage, style: &Style) -> Result<()> {
     };
     let selection = Selection {
         threads: style.threads.map_or(0, |threads| threads as usize),
+        precision: match style.precision.as_deref() {
+            Some("half") => Precision::Half,
+            _ => Precision::Full,
+        },
         ..Selection::default()
     };
     let (width, height) = pixels.dimensions();
