@@ -4,12 +4,13 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CLIP PREFIX
 
-.PHONY: help demo test install clean
+.PHONY: help demo test bench install clean
 
 help:
 	@echo 'make demo                  restyle a clip and show it beside the original'
 	@echo 'make demo CLIP=film.mp4    the same with a film of your own'
 	@echo 'make test                  run all checks and tests'
+	@echo 'make bench                 measure against PyTorch and onnxruntime (downloads some GB)'
 	@echo 'make install               install for this user, in ~/.local'
 	@echo 'make install PREFIX=DIR    install below DIR'
 	@echo 'make clean                 remove what was built, and the folder demo'
@@ -21,6 +22,9 @@ demo:
 
 test:
 	@tools/test.sh
+
+bench:
+	@tools/bench/bench.sh
 
 install:
 	@tools/install.sh

@@ -9,7 +9,7 @@ tools/packages.sh build play lint
 step() { printf '\n== %s\n' "$1"; }
 
 step "Scripts"
-shellcheck .ci/run tools/*.sh examples/*.sh
+shellcheck .ci/run tools/*.sh tools/bench/*.sh examples/*.sh
 
 step "Formatting"
 cargo fmt --all --check

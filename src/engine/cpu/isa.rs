@@ -95,7 +95,7 @@ impl Isa {
 
     /// Runs `op` compiled for these instructions, with full precision.
     #[inline]
-    pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
+    pub fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(simd) => Simd::vectorize(simd, op),
