@@ -1,5 +1,6 @@
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Size;
 use crate::frame::{Frame, Packing};
@@ -38,10 +39,11 @@ impl Resampler {
             [self.from.0, size].map(|size| (size.width as u32, size.height as u32));
         let options =
             ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-        ImageRef::new(from_width, from_height, &self.from.1, PixelType::U8x3)
+        // Of known type: the kinds of pixels that are not needed take minutes to compile.
+        TypedImageRef::<U8x3>::from_buffer(from_width, from_height, &self.from.1)
             .ok()
-            .zip(Image::from_slice_u8(to_width, to_height, &mut self.to.1, PixelType::U8x3).ok())
-            .and_then(|(from, mut to)| self.resizer.resize(&from, &mut to, &options).ok())
+            .zip(TypedImage::<U8x3>::from_buffer(to_width, to_height, &mut self.to.1).ok())
+            .and_then(|(from, mut to)| self.resizer.resize_typed(&from, &mut to, &options).ok())
             .expect("both pictures have the memory that their sizes need");
         Frame::packed(&self.to.1, size.width * 3, size, Packing::RGB)
             .expect("the picture has the memory that its size needs")
