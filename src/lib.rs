@@ -8,6 +8,7 @@
 //! - [`frame`]: views of 8-bit RGB frames in memory that belongs to somebody else.
 //! - [`model`]: what an automaton is: its architecture and weights, and the files they come in.
 //! - [`source`]: how a frame becomes the frozen channels that the rule looks at.
+//! - [`motion`]: what moved where from one frame to the next.
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
 
@@ -17,6 +18,7 @@ mod cut;
 pub mod engine;
 pub mod frame;
 pub mod model;
+pub mod motion;
 mod noise;
 mod replace;
 pub mod source;

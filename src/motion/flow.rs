@@ -1,0 +1,175 @@
+use pulp::{Arch, Simd, WithSimd};
+
+use super::plane::Plane;
+use crate::Size;
+
+/// Motion from a frame to the one before it: where each pixel was.
+///
+/// Vectors and confidence are kept on grids coarser than the frame; the centre of a grid's cell is
+/// the centre of the pixels that it stands for, and between the centres, and from the outermost to
+/// the edges, both are interpolated bilinearly. Rows of pixels are looked up with
+/// [`Flow::write_row`].
+#[derive(Debug)]
+pub struct Flow {
+    pub(super) arch: Arch,
+    /// Of the frames.
+    pub(super) size: Size,
+    /// Pixels along each side of a cell.
+    pub(super) factor: usize,
+    /// Along x and y, in cells.
+    pub(super) vectors: [Plane; 2],
+    pub(super) confidence_factor: usize,
+    pub(super) confidence: Plane,
+    pub(super) still: bool,
+}
+
+impl Flow {
+    /// Size of the frames.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Whether nothing moves: all vectors are zero.
+    pub fn is_still(&self) -> bool {
+        self.still
+    }
+
+    /// The mean confidence, in [0, 1].
+    pub fn mean_confidence(&self) -> f32 {
+        let Size { height, .. } = self.confidence.size();
+        let sum: f64 = (0..height as isize)
+            .flat_map(|y| self.confidence.row(y))
+            .map(|&confidence| f64::from(confidence))
+            .sum();
+        (sum / self.confidence.size().pixels() as f64) as f32
+    }
+
+    /// Looks row `y` up for a picture of `size`, which may differ from that of the frames: a state
+    /// that is kept at another resolution. All three rows are W values.
+    ///
+    /// Pixel (x, y) was at (x + `dx`\[x\], y + `dy`\[x\]) in the frame before, in pixels of the
+    /// picture, where the centre of the upper left pixel is (0, 0). `confidence` says how far that
+    /// can be trusted, from 0 to 1: it is low where something is uncovered, where the vector
+    /// points out of the picture, and where the frames do not agree along it.
+    ///
+    /// What does not move has vectors of exactly zero.
+    pub fn write_row(
+        &self,
+        y: usize,
+        size: Size,
+        dx: &mut [f32],
+        dy: &mut [f32],
+        confidence: &mut [f32],
+    ) {
+        let [u, v] = &self.vectors;
+        let scale = |picture: usize, frame: usize| picture as f32 / frame as f32;
+        let cell = self.factor as f32;
+        let x_scale = cell * scale(size.width, self.size.width);
+        let y_scale = cell * scale(size.height, self.size.height);
+        let place = |factor: usize| Place {
+            arch: self.arch,
+            y,
+            size,
+            frame: self.size,
+            factor,
+        };
+        let vectors = place(self.factor);
+        vectors.write_row(u, x_scale, dx);
+        vectors.write_row(v, y_scale, dy);
+        place(self.confidence_factor).write_row(&self.confidence, 1.0, confidence);
+    }
+}
+
+/// Where a row of a picture lies on a grid of cells.
+struct Place {
+    arch: Arch,
+    y: usize,
+    size: Size,
+    frame: Size,
+    factor: usize,
+}
+
+impl Place {
+    /// Interpolates a row and scales it.
+    fn write_row(&self, grid: &Plane, scale: f32, out: &mut [f32]) {
+        // Cells for each pixel of the picture.
+        let ratio = |frame: usize, picture: usize| frame as f32 / (picture * self.factor) as f32;
+        let cells = grid.size();
+        let at = (self.y as f32 + 0.5) * ratio(self.frame.height, self.size.height) - 0.5;
+        let at = at.clamp(0.0, (cells.height - 1) as f32);
+        let below = at - at.floor();
+        self.arch.dispatch(Interpolate {
+            rows: [at as isize, at as isize + 1].map(|y| grid.wide_row(y, 1)),
+            weights: [scale * (1.0 - below), scale * below],
+            factor: (self.size.width == self.frame.width).then_some(self.factor),
+            ratio: ratio(self.frame.width, self.size.width),
+            out: &mut out[..self.size.width],
+        });
+    }
+}
+
+/// Interpolates between two rows of cells, which have a cell more on either side.
+struct Interpolate<'a> {
+    rows: [&'a [f32]; 2],
+    weights: [f32; 2],
+    /// Pixels for each cell, if it is a whole number of them.
+    factor: Option<usize>,
+    /// Cells for each pixel.
+    ratio: f32,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Interpolate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // The most usual ones, for which whole vectors are written.
+        match self.factor {
+            Some(2) => self.between_centres::<2>(),
+            Some(4) => self.between_centres::<4>(),
+            Some(8) => self.between_centres::<8>(),
+            _ => self.anywhere(),
+        }
+    }
+}
+
+impl Interpolate<'_> {
+    #[inline(always)]
+    fn cell(&self, i: usize) -> f32 {
+        self.weights[0] * self.rows[0][i] + self.weights[1] * self.rows[1][i]
+    }
+
+    /// From the centre of each cell to that of the next are `FACTOR` pixels.
+    #[inline(always)]
+    fn between_centres<const FACTOR: usize>(self) {
+        let first = self.cell(1);
+        let [weight_above, weight_below] = self.weights;
+        let [above, below] = self.rows.map(|row| &row[1..]);
+        let (edge, out) = self.out.split_at_mut((FACTOR / 2).min(self.out.len()));
+        edge.fill(first);
+        let (blocks, last) = out.as_chunks_mut::<FACTOR>();
+        let count = blocks.len();
+        let (above, below) = (&above[..count + 1], &below[..count + 1]);
+        for (i, block) in blocks.iter_mut().enumerate() {
+            let left = weight_above * above[i] + weight_below * below[i];
+            let right = weight_above * above[i + 1] + weight_below * below[i + 1];
+            for (x, out) in block.iter_mut().enumerate() {
+                *out = left + (right - left) * ((x as f32 + 0.5) / FACTOR as f32);
+            }
+        }
+        let left = weight_above * above[count] + weight_below * below[count];
+        last.fill(left);
+    }
+
+    #[inline(always)]
+    fn anywhere(self) {
+        let most = (self.rows[0].len() - 3) as f32;
+        for x in 0..self.out.len() {
+            let at = ((x as f32 + 0.5) * self.ratio - 0.5).max(0.0).min(most);
+            let i = at as usize + 1;
+            let (left, right) = (self.cell(i), self.cell(i + 1));
+            self.out[x] = left + (right - left) * (at - at.floor());
+        }
+    }
+}
