@@ -20,6 +20,7 @@ pub mod frame;
 pub mod model;
 pub mod motion;
 mod noise;
+mod pool;
 mod replace;
 pub mod source;
 mod state;

@@ -1,12 +1,16 @@
 //! A model, an engine and the state that lives from frame to frame.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::Size;
+use rayon::ThreadPool;
+
 use crate::cut::CutDetector;
 use crate::engine::{self, Engine, EngineError, Selection};
-use crate::frame::FrameMut;
+use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
+use crate::motion::{Estimator, Flow, Quality};
+use crate::{Size, pool};
 
 /// The [`Options::cut_threshold`] that suits most films.
 pub const DEFAULT_CUT_THRESHOLD: f64 = 0.3;
@@ -25,6 +29,9 @@ pub struct Options {
     /// The state is updated on every `interval`th frame and shown again on those between; at
     /// least 1.
     pub interval: u32,
+    /// How well the motion between frames is looked for, along which the state is moved; `None`:
+    /// it stays where it is on the screen.
+    pub motion: Option<Quality>,
     /// A hard cut starts the state anew: how different two frames must be, from 0 (any change is
     /// a cut) to 1 (nothing is); `None`: cuts are not looked for.
     pub cut_threshold: Option<f64>,
@@ -40,6 +47,7 @@ impl Default for Options {
             strength: 1.0,
             scale: 1.0,
             interval: 1,
+            motion: Some(Quality::default()),
             cut_threshold: None,
             seed: 0,
         }
@@ -69,6 +77,8 @@ pub struct Stylizer {
     options: Options,
     engine: Option<Box<dyn Engine>>,
     cuts: CutDetector,
+    motion: Option<Motion>,
+    motion_time: Duration,
     /// Frames since the state was started; `None`: it is to be started.
     frames: Option<u64>,
 }
@@ -82,8 +92,15 @@ impl Stylizer {
             options,
             engine: None,
             cuts: CutDetector::default(),
+            motion: None,
+            motion_time: Duration::ZERO,
             frames: None,
         }
+    }
+
+    /// How long finding the motion of the last frame and moving the state took.
+    pub fn motion_time(&self) -> Duration {
+        self.motion_time
     }
 
     /// The model in use.
@@ -112,6 +129,9 @@ impl Stylizer {
 
     /// Changes the options from the next frame on. The state lives on, unless its size changes.
     pub fn set_options(&mut self, options: Options) {
+        if self.options.motion != options.motion {
+            self.motion = None;
+        }
         self.options = options;
     }
 
@@ -129,6 +149,7 @@ impl Stylizer {
             Some(engine) if engine.size() == size => engine,
             slot => {
                 self.frames = None;
+                self.motion = None;
                 slot.insert(engine::create(&self.model, size, &self.selection)?)
             }
         };
@@ -145,12 +166,23 @@ impl Stylizer {
             }
             None => self.cuts.reset(),
         }
+        if let (None, Some(quality)) = (&self.motion, self.options.motion) {
+            self.motion = Some(Motion::new(frame.size(), quality, &self.selection)?);
+        }
+        self.motion_time = Duration::ZERO;
         let mut outcome = Outcome::Continued;
         let mut finite = true;
         match self.frames {
             Some(frames) if !frames.is_multiple_of(self.options.interval.max(1).into()) => {}
-            Some(_) => {
+            Some(frames) => {
                 engine.set_source(&frame.as_frame())?;
+                let before = Instant::now();
+                if let Some(motion) = &mut self.motion
+                    && let Some(flow) = motion.estimate(&frame.as_frame())
+                {
+                    engine.carry(flow, self.options.seed ^ frames)?;
+                }
+                self.motion_time = before.elapsed();
                 finite = engine.step(steps)?;
                 if !finite {
                     outcome = Outcome::Reseeded;
@@ -158,6 +190,9 @@ impl Stylizer {
             }
             None => {
                 engine.set_source(&frame.as_frame())?;
+                if let Some(motion) = &mut self.motion {
+                    motion.start(&frame.as_frame());
+                }
                 outcome = Outcome::Started;
             }
         }
@@ -173,6 +208,33 @@ impl Stylizer {
         }
         engine.render(frame, self.options.strength)?;
         Ok(outcome)
+    }
+}
+
+/// The motion estimator, and the threads that it runs on.
+struct Motion {
+    estimator: Estimator,
+    pool: Arc<ThreadPool>,
+}
+
+impl Motion {
+    fn new(size: Size, quality: Quality, selection: &Selection) -> Result<Self, EngineError> {
+        Ok(Self {
+            estimator: Estimator::new(size, quality),
+            pool: pool::shared(selection.threads)?,
+        })
+    }
+
+    /// Forgets what came before `frame`.
+    fn start(&mut self, frame: &Frame<'_>) {
+        self.estimator.reset();
+        self.estimate(frame);
+    }
+
+    /// Where everything in `frame` was in the frame before it.
+    fn estimate(&mut self, frame: &Frame<'_>) -> Option<&Flow> {
+        let Self { estimator, pool } = self;
+        pool.install(|| estimator.estimate(frame))
     }
 }
 

@@ -90,9 +90,7 @@ impl Worker {
                 engine.render(&mut picture, 0.8)?;
                 format!("{stepped} {}", ms(start))
             }
-            ["peak", threads] => {
-                (peak::measure(Isa::detect(), threads.parse()?) / 1e9).to_string()
-            }
+            ["peak", threads] => (peak::measure(Isa::detect(), threads.parse()?) / 1e9).to_string(),
             ["memory"] => {
                 let status = std::fs::read_to_string("/proc/self/status")?;
                 let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
+use crate::motion::Flow;
 use crate::{Size, State};
 
 /// Holds the state of one automaton and updates it.
@@ -28,6 +29,12 @@ pub trait Engine: Send {
     /// Sets the unfrozen channels to the start state: the output picture is the source's RGB, the
     /// hidden channels are noise of this `seed`.
     fn seed(&mut self, seed: u64) -> Result<(), EngineError>;
+
+    /// Moves the unfrozen channels along with the picture: every pixel takes over the state of the
+    /// place where `flow` says that it was, which is left as it is to the bit where nothing moves.
+    /// Where the flow is not to be trusted the state starts anew, as with [`Engine::seed`]. The
+    /// source must be the new one already.
+    fn carry(&mut self, flow: &Flow, seed: u64) -> Result<(), EngineError>;
 
     /// Runs `steps` steps. Says whether all values that the last of them computed are finite.
     fn step(&mut self, steps: u32) -> Result<bool, EngineError>;

@@ -29,6 +29,9 @@
  * come too late, the next ones are dropped instead of restyled. For work on files set it to false:
  * then every frame is restyled, and on the cpu backend the output is the same from run to run.
  *
+ * The state is moved along with what moves in the picture (#GstNcaFilter:motion), so that the style
+ * sticks to things; where nothing moves it is not touched.
+ *
  * If a frame takes too long for live video, lower #GstNcaFilter:scale first: half the scale is a
  * quarter of the work.
  *
@@ -179,7 +182,7 @@ impl NcaFilter {
 
         let started = outcome != Outcome::Continued;
         let mut stats = lock(&self.stats);
-        stats.count(now - before, started);
+        stats.count(now - before, state.stylizer.motion_time(), started);
         if started && let Some(engine) = state.stylizer.engine() {
             stats.backend = Some(engine.backend().name());
             stats.device = Some(engine.device());
@@ -383,6 +386,19 @@ impl ObjectImpl for NcaFilter {
                     .default_value(default.seed)
                     .mutable_playing()
                     .build(),
+                glib::ParamSpecEnum::builder_with_default("motion", default.motion)
+                    .nick("Motion")
+                    .blurb("Whether the state is moved along with what moves in the picture")
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default(
+                    "motion-quality",
+                    default.motion_quality,
+                )
+                .nick("Motion quality")
+                .blurb("How well motion is looked for")
+                .mutable_playing()
+                .build(),
                 glib::ParamSpecBoolean::builder("reset-on-cut")
                     .nick("Reset on cut")
                     .blurb("Start the state anew on a hard cut")
@@ -405,7 +421,7 @@ impl ObjectImpl for NcaFilter {
                     .blurb(
                         "application/x-ncafilter-stats: frames (since the start), \
                          frames-since-reset, average-ms and max-ms (time a frame took, over the \
-                         last 128), and, once known, model, backend, device",
+                         last 128), motion-average-ms (what of it went into motion), and, once known, model, backend, device",
                     )
                     .read_only()
                     .build(),
@@ -446,6 +462,8 @@ impl ObjectImpl for NcaFilter {
             "scale" => settings.scale = value.get().expect(TYPE),
             "interval" => settings.interval = value.get().expect(TYPE),
             "seed" => settings.seed = value.get().expect(TYPE),
+            "motion" => settings.motion = value.get().expect(TYPE),
+            "motion-quality" => settings.motion_quality = value.get().expect(TYPE),
             "reset-on-cut" => settings.reset_on_cut = value.get().expect(TYPE),
             "cut-threshold" => settings.cut_threshold = value.get().expect(TYPE),
             "stats-interval" => settings.stats_interval = value.get().expect(TYPE),
@@ -470,6 +488,8 @@ impl ObjectImpl for NcaFilter {
             "scale" => settings.scale.to_value(),
             "interval" => settings.interval.to_value(),
             "seed" => settings.seed.to_value(),
+            "motion" => settings.motion.to_value(),
+            "motion-quality" => settings.motion_quality.to_value(),
             "reset-on-cut" => settings.reset_on_cut.to_value(),
             "cut-threshold" => settings.cut_threshold.to_value(),
             "stats-interval" => settings.stats_interval.to_value(),

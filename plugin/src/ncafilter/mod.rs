@@ -20,6 +20,8 @@ pub(crate) fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolErr
     for kind in [
         settings::Backend::static_type(),
         settings::Precision::static_type(),
+        settings::Motion::static_type(),
+        settings::MotionQuality::static_type(),
     ] {
         kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }

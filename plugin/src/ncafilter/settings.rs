@@ -2,6 +2,7 @@
 
 use gst::glib;
 use nca::engine::{self, Selection};
+use nca::motion::Quality;
 use nca::stylizer::{DEFAULT_CUT_THRESHOLD, Options};
 
 /// What runs the automaton.
@@ -32,6 +33,37 @@ pub enum Precision {
     Half = 1,
 }
 
+/// Whether the state is moved along with the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstNcaFilterMotion")]
+#[repr(i32)]
+pub enum Motion {
+    /// It is not.
+    #[enum_value(name = "Off: the style stays where it is on the screen", nick = "off")]
+    Off = 0,
+    /// Along the optical flow.
+    #[default]
+    #[enum_value(name = "Flow: the style moves with the picture", nick = "flow")]
+    Flow = 1,
+}
+
+/// How well motion is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstNcaFilterMotionQuality")]
+#[repr(i32)]
+pub enum MotionQuality {
+    /// Quickly.
+    #[enum_value(name = "Fast: about a third of the time", nick = "fast")]
+    Fast = 0,
+    /// Well enough.
+    #[default]
+    #[enum_value(name = "Balanced: well enough for most video", nick = "balanced")]
+    Balanced = 1,
+    /// Better.
+    #[enum_value(name = "Fine: about twice the time", nick = "fine")]
+    Fine = 2,
+}
+
 /// Steps that mean "what the model says".
 pub(super) const MODEL_STEPS: i32 = -1;
 
@@ -49,6 +81,8 @@ pub(super) struct Settings {
     pub(super) scale: f64,
     pub(super) interval: u32,
     pub(super) seed: u64,
+    pub(super) motion: Motion,
+    pub(super) motion_quality: MotionQuality,
     pub(super) reset_on_cut: bool,
     pub(super) cut_threshold: f64,
     pub(super) stats_interval: u32,
@@ -68,6 +102,8 @@ impl Default for Settings {
             scale: 1.0,
             interval: 1,
             seed: 0,
+            motion: Motion::default(),
+            motion_quality: MotionQuality::default(),
             reset_on_cut: false,
             cut_threshold: DEFAULT_CUT_THRESHOLD,
             stats_interval: 0,
@@ -98,6 +134,12 @@ impl Settings {
             strength: self.strength as f32,
             scale: self.scale as f32,
             interval: self.interval,
+            motion: match (self.motion, self.motion_quality) {
+                (Motion::Off, _) => None,
+                (Motion::Flow, MotionQuality::Fast) => Some(Quality::Fast),
+                (Motion::Flow, MotionQuality::Balanced) => Some(Quality::Balanced),
+                (Motion::Flow, MotionQuality::Fine) => Some(Quality::Fine),
+            },
             cut_threshold: self.reset_on_cut.then_some(self.cut_threshold),
             seed: self.seed,
         }

@@ -3,16 +3,16 @@
 //! Everything of a step is fused a row at a time, rows run in parallel. See `kernel` for the
 //! arithmetic and `grid` for the memory.
 
+mod carry;
 mod grid;
 mod isa;
 mod kernel;
 mod operands;
-mod pool;
 mod resample;
 mod rule;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
@@ -21,8 +21,10 @@ use rayon::slice::ParallelSliceMut;
 use super::{Backend, Engine, EngineError, Precision, Selection};
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
+use crate::motion::Flow;
 use crate::source::SourceChannels;
-use crate::{Size, State, noise};
+use crate::{Size, State, noise, pool};
+use carry::{CarryRow, CarryScratch};
 use grid::{Grid, HALO, fill_halo};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};
@@ -42,6 +44,8 @@ pub struct CpuEngine {
     next: Grid,
     /// One for each thread.
     scratch: Vec<Mutex<Scratch>>,
+    /// One for each thread; empty until the state is moved.
+    carry_scratch: Vec<Mutex<CarryScratch>>,
     resampler: Resampler,
 }
 
@@ -88,7 +92,8 @@ impl CpuEngine {
         let rule = Rule::new(model, isa.is_half());
         let grid = |channels| Grid::zeros(channels, size, architecture.border);
         let cells = grid(architecture.updated());
-        let scratch = (0..pool.current_num_threads())
+        let threads = pool.current_num_threads();
+        let scratch = (0..threads)
             .map(|_| Mutex::new(Scratch::new(&rule, cells.stride())))
             .collect();
         Ok(Self {
@@ -100,6 +105,7 @@ impl CpuEngine {
             cells,
             rule,
             scratch,
+            carry_scratch: (0..threads).map(|_| Mutex::default()).collect(),
             resampler: Resampler::new(),
         })
     }
@@ -121,11 +127,7 @@ impl CpuEngine {
             .par_chunks_exact_mut(row_len)
             .enumerate()
             .for_each(|(y, next)| {
-                // Every thread takes the one that nobody else does.
-                let thread = rayon::current_thread_index().unwrap_or(0);
-                let mut scratch = scratch[thread]
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut scratch = of_this_thread(scratch);
                 let row = StepRow {
                     rule,
                     frozen,
@@ -140,6 +142,14 @@ impl CpuEngine {
             });
         finite.into_inner()
     }
+}
+
+/// Every thread takes the one that nobody else does.
+fn of_this_thread<T>(scratch: &[Mutex<T>]) -> MutexGuard<'_, T> {
+    let thread = rayon::current_thread_index().unwrap_or(0);
+    scratch[thread]
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Calls `f` with the number of every row of a grid, the number of each of its channels and the W
@@ -212,6 +222,38 @@ impl Engine for CpuEngine {
                 }
             });
         });
+        Ok(())
+    }
+
+    fn carry(&mut self, flow: &Flow, seed: u64) -> Result<(), EngineError> {
+        if flow.is_still() {
+            return Ok(());
+        }
+        let Self {
+            isa,
+            pool,
+            frozen,
+            cells,
+            next,
+            carry_scratch,
+            ..
+        } = self;
+        let row_len = next.row_len();
+        pool.install(|| {
+            let rows = next.values_mut().par_chunks_exact_mut(row_len);
+            rows.enumerate().for_each(|(y, next)| {
+                isa.run(CarryRow {
+                    flow,
+                    frozen,
+                    cells,
+                    y,
+                    next,
+                    seed,
+                    scratch: &mut of_this_thread(carry_scratch),
+                });
+            });
+        });
+        std::mem::swap(cells, next);
         Ok(())
     }
 

@@ -83,6 +83,11 @@ pub struct Style {
     #[arg(long, value_name = "P", value_parser = ["full", "half"])]
     pub precision: Option<String>,
 
+    /// How well motion is looked for, along which the style moves; off: it stays where it is
+    /// [default: balanced]
+    #[arg(long, value_name = "M", value_parser = ["off", "fast", "balanced", "fine"])]
+    pub motion: Option<String>,
+
     /// Start the automaton anew at every hard cut
     #[arg(long)]
     pub reset_on_cut: bool,

@@ -1,3 +1,5 @@
+//! The threads that everything runs on.
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -12,7 +14,7 @@ static POOLS: Mutex<Option<HashMap<usize, Weak<ThreadPool>>>> = Mutex::new(None)
 const MAX_THREADS: usize = 1024;
 
 /// A pool of `threads` threads; 0: one for each core.
-pub(super) fn shared(threads: usize) -> Result<Arc<ThreadPool>, EngineError> {
+pub(crate) fn shared(threads: usize) -> Result<Arc<ThreadPool>, EngineError> {
     let failed = |why: String| EngineError::Threads { threads, why };
     if threads > MAX_THREADS {
         return Err(failed(format!("there can be at most {MAX_THREADS}")));
