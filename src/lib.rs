@@ -11,9 +11,11 @@
 //! - [`motion`]: what moved where from one frame to the next.
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
+//! - [`consistency`]: how steady what comes out is.
 
 #![warn(missing_docs)]
 
+pub mod consistency;
 mod cut;
 pub mod engine;
 pub mod frame;

@@ -179,6 +179,7 @@ impl Stylizer {
                 let before = Instant::now();
                 if let Some(motion) = &mut self.motion
                     && let Some(flow) = motion.estimate(&frame.as_frame())
+                    && steps > 0
                 {
                     engine.carry(flow, self.options.seed ^ frames)?;
                 }

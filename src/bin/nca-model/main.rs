@@ -1,4 +1,7 @@
-//! `nca-model`: looks into model files, converts them, and runs an automaton on a state.
+//! `nca-model`: looks into model files, converts them, runs an automaton on a state, and measures
+//! how steady it is.
+
+mod consistency;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +15,7 @@ use nca::model::Model;
 use nca::{Size, State};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-/// Looks into model files, converts them, and runs an automaton on a state.
+/// Looks into model files, converts them, runs an automaton on a state, measures how steady it is.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Args {
@@ -39,6 +42,9 @@ enum Command {
     },
     /// Runs steps of an automaton, to check it against another implementation.
     Run(Run),
+    /// Measures how steady a model is: moves a still by motion that is known exactly, restyles it
+    /// as a video, and compares what comes out.
+    Consistency(consistency::Args),
 }
 
 #[derive(Parser)]
@@ -82,6 +88,7 @@ fn main() -> ExitCode {
             overwrite,
         } => convert(&input, &output, overwrite),
         Command::Run(run) => run.run(),
+        Command::Consistency(args) => consistency::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
