@@ -54,11 +54,12 @@ pub struct Playback {
 }
 
 impl Default for Playback {
-    /// What suits the published checkpoints, which say nothing of it.
+    /// What suits the published checkpoints, which say nothing of it. More steps a frame make them
+    /// less steady (`nca-model consistency`), not better.
     fn default() -> Self {
         Self {
             warmup: 32,
-            steps: 4,
+            steps: 2,
         }
     }
 }
