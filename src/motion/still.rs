@@ -13,13 +13,15 @@ const BLOCK: usize = 8;
 const REGION: usize = 4;
 
 /// How much better than none a motion must explain the difference of two frames: the square of
-/// its distance from zero in standard deviations. By chance, one block in a hundred thousand is
-/// further away.
-const SIGNIFICANT: f32 = 24.0;
+/// its distance from zero in standard deviations. Noise that is the same everywhere gets that far
+/// once in 10^8 blocks, but the tone curve makes it larger in shadows, and codecs in places.
+const SIGNIFICANT: f32 = 40.0;
 
-/// How much larger the squared differences without motion may be than those with it. Where there
-/// is only noise, a motion by half a pixel gets rid of a third of it: it takes means of pixels.
-const ALIKE: f32 = 1.8;
+/// How much larger the squared differences without motion may be than those with it. A motion by
+/// half a pixel alone gets rid of a third of what noise makes, as it takes means of pixels, and one
+/// that may be another in each pixel of more. Where there is texture, a large motion cannot.
+const ALIKE: f32 = 8.0;
+const ALIKE_TELLING: f32 = 2.5;
 
 /// The squared difference of luma that rounding to 8 bits makes in shadows.
 const ROUNDING: f32 = 0.1;
@@ -62,7 +64,12 @@ struct Block {
 impl Block {
     /// Whether there may be no motion.
     fn may_be_still(&self) -> bool {
-        self.unmoved <= ALIKE * self.moved + ROUNDING
+        let alike = if self.is_telling() && self.farthest > 1.0 {
+            ALIKE_TELLING
+        } else {
+            ALIKE
+        };
+        self.unmoved <= alike * self.moved + ROUNDING
             && significance(&self.hessian, &self.gradient) < SIGNIFICANT
     }
 
@@ -86,7 +93,7 @@ impl Block {
 
 /// The squared distance of the best small motion from zero, in standard deviations.
 fn significance(&[xx, xy, yy]: &[f32; 3], &[x, y]: &[f32; 2]) -> f32 {
-    let damping = 1e-3 * (xx + yy) + f32::MIN_POSITIVE;
+    let damping = 1e-3 * (xx + yy) + 1e-6;
     let (xx, yy) = (xx + damping, yy + damping);
     let determinant = xx * yy - xy * xy;
     (yy * x * x - 2.0 * xy * x * y + xx * y * y) / determinant
