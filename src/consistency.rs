@@ -280,16 +280,7 @@ pub fn noise_gain(
     let mut stylizer = Stylizer::new(model.clone(), selection.clone(), options.clone());
     let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
     for t in 0..FRAMES {
-        // The sum of twelve uniform variables is nearly normal, with a variance of one.
-        let normal = |i: usize| {
-            (0..12)
-                .map(|k| noise::uniform(t as u64, k, i, 0))
-                .sum::<f32>()
-        };
-        let noisy = clean.iter().enumerate();
-        let noisy: Vec<u8> = noisy
-            .map(|(i, &sample)| (f32::from(sample) + NOISE * normal(i)).round() as u8)
-            .collect();
+        let noisy = noisy(&clean, t as u64);
         let output = restyle(&mut stylizer, &noisy)?;
         if t >= FIRST {
             inputs.push(Picture::of(&noisy, SIDE));
@@ -297,6 +288,52 @@ pub fn noise_gain(
         }
     }
     Ok(deviation(&outputs) / deviation(&inputs))
+}
+
+/// How far the mean of a colour gets, over `frames` frames of a still scene, from what it is after
+/// the first; samples in [0, 1]. With `noise`, the scene is seen by a camera that has some.
+pub fn drift(
+    model: &Arc<Model>,
+    selection: &Selection,
+    options: &Options,
+    still: &Picture,
+    frames: u64,
+    noise: bool,
+) -> Result<f64, EngineError> {
+    let clean = frame(still, Motion::Still, 0);
+    let mut stylizer = Stylizer::new(model.clone(), selection.clone(), options.clone());
+    let means = |picture: &Picture| {
+        let mean = |plane: &Vec<f32>| plane.iter().map(|&v| f64::from(v)).sum::<f64>();
+        picture
+            .planes
+            .each_ref()
+            .map(|plane| mean(plane) / plane.len() as f64)
+    };
+    let mut first = None;
+    let mut farthest = 0.0_f64;
+    for t in 0..frames {
+        let output = if noise {
+            restyle(&mut stylizer, &noisy(&clean, t))?
+        } else {
+            restyle(&mut stylizer, &clean)?
+        };
+        let now = means(&output);
+        let then = *first.get_or_insert(now);
+        for (now, then) in now.into_iter().zip(then) {
+            farthest = farthest.max((now - then).abs());
+        }
+    }
+    Ok(farthest)
+}
+
+/// A frame as a camera with noise sees it at time `t`.
+fn noisy(clean: &[u8], t: u64) -> Vec<u8> {
+    // The sum of twelve uniform variables is nearly normal, with a variance of one.
+    let normal = |i: usize| (0..12).map(|k| noise::uniform(t, k, i, 0)).sum::<f32>();
+    let samples = clean.iter().enumerate();
+    samples
+        .map(|(i, &sample)| (f32::from(sample) + NOISE * normal(i)).round() as u8)
+        .collect()
 }
 
 /// Root of the mean variance over time.

@@ -159,7 +159,7 @@ impl Stylizer {
 
         match self.options.cut_threshold {
             Some(threshold) => {
-                let difference = self.cuts.difference(&frame.as_frame());
+                let difference = self.cuts.difference(&frame.as_frame(), None);
                 if difference.is_some_and(|difference| f64::from(difference) > threshold) {
                     self.frames = None;
                 }

@@ -219,3 +219,44 @@ impl Estimator {
         confidence.fill_margins();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Packing;
+
+    /// Noise that is the same for equal places, smooth over a few pixels, and moved.
+    fn picture(size: Size, moved: f32) -> Vec<u8> {
+        let mut pixels = Vec::new();
+        for y in 0..size.height {
+            for x in 0..size.width {
+                let (x, y) = (x as f32 + moved, y as f32 - 0.5 * moved);
+                let value =
+                    (x * 0.31).sin() + (y * 0.23).cos() + (0.11 * x * (0.05 * y).sin()).sin();
+                pixels.extend([(127.0 + 40.0 * value) as u8; 3]);
+            }
+        }
+        pixels
+    }
+
+    #[test]
+    fn instructions_do_not_matter() {
+        let size = Size::new(203, 149);
+        let mut found = Vec::new();
+        for arch in [Arch::new(), Arch::Scalar] {
+            let mut estimator = Estimator::with_arch(size, Quality::Balanced, arch);
+            for moved in [0.0, 2.7] {
+                let pixels = picture(size, moved);
+                let frame = Frame::packed(&pixels, size.width * 3, size, Packing::RGB).unwrap();
+                estimator.estimate(&frame);
+            }
+            let Flow {
+                vectors: [u, v],
+                confidence,
+                ..
+            } = &estimator.flow;
+            found.push([u, v, confidence].map(|plane| plane.values().to_vec()));
+        }
+        assert!(found[0] == found[1]);
+    }
+}

@@ -175,7 +175,7 @@ mod tests {
     fn rows_come_back_and_are_repeated() {
         for width in [1, 2, 3, 8, 15, 16, 17] {
             let layout = Layout::new(width);
-            let values: Lines = (1..=width).map(|x| x as f32).collect();
+            let values: Vec<f32> = (1..=width).map(|x| x as f32).collect();
             let mut row = vec![f32::NAN; layout.row_len()];
             split(layout, &values, &mut row);
             repeat_columns(layout, &mut row);

@@ -13,13 +13,15 @@ const BLOCK: usize = 8;
 const REGION: usize = 4;
 
 /// How much better than none a motion must explain the difference of two frames: the square of
-/// its distance from zero in standard deviations. By chance, one block in a hundred thousand is
-/// further away.
-const SIGNIFICANT: f32 = 24.0;
+/// its distance from zero in standard deviations. Noise that is the same everywhere gets that far
+/// once in 10^8 blocks, but the tone curve makes it larger in shadows, and codecs in places.
+const SIGNIFICANT: f32 = 40.0;
 
-/// How much larger the squared differences without motion may be than those with it. Where there
-/// is only noise, a motion by half a pixel gets rid of a third of it: it takes means of pixels.
-const ALIKE: f32 = 1.8;
+/// How much larger the squared differences without motion may be than those with it. A motion by
+/// half a pixel alone gets rid of a third of what noise makes, as it takes means of pixels, and one
+/// that may be another in each pixel of more. Where there is texture, a large motion cannot.
+const ALIKE: f32 = 8.0;
+const ALIKE_TELLING: f32 = 2.5;
 
 /// The squared difference of luma that rounding to 8 bits makes in shadows.
 const ROUNDING: f32 = 0.1;
@@ -31,7 +33,7 @@ const TELLING: f32 = 4.0;
 /// The same for what does not move although the camera does.
 const CLEAR: f32 = 64.0;
 
-/// A motion that may be none, though the camera moves; pixels, squared.
+/// Motions less than this are hardly any; pixels, squared.
 const NEAR: f32 = 0.25;
 
 /// How different a block may be from what it is said to have been, as a standard deviation of
@@ -41,6 +43,9 @@ const DIFFERENT: [f32; 2] = [3.0, 0.5];
 /// Of the eight blocks around one that does not move although the camera does, those that must not
 /// either.
 const COMPANY: usize = 3;
+
+/// How much further than a region a block is said to move that has its motion from elsewhere.
+const FURTHER: f32 = 4.0;
 
 /// What two frames say about the motion of a block.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,8 +67,18 @@ struct Block {
 impl Block {
     /// Whether there may be no motion.
     fn may_be_still(&self) -> bool {
-        self.unmoved <= ALIKE * self.moved + ROUNDING
+        let alike = if self.is_telling() && self.farthest > 1.0 {
+            ALIKE_TELLING
+        } else {
+            ALIKE
+        };
+        self.unmoved <= alike * self.moved + ROUNDING
             && significance(&self.hessian, &self.gradient) < SIGNIFICANT
+    }
+
+    /// Whether its motion is hardly any.
+    fn is_near(&self) -> bool {
+        self.farthest < NEAR
     }
 
     /// Whether there is texture enough to see a motion.
@@ -84,9 +99,17 @@ impl Block {
     }
 }
 
+/// The length of the best small motion, in pixels.
+fn displacement(&[xx, xy, yy]: &[f32; 3], &[x, y]: &[f32; 2]) -> f32 {
+    let damping = 1e-3 * (xx + yy) + 1e-6;
+    let (xx, yy) = (xx + damping, yy + damping);
+    let determinant = xx * yy - xy * xy;
+    (yy * x - xy * y).hypot(xx * y - xy * x) / determinant
+}
+
 /// The squared distance of the best small motion from zero, in standard deviations.
 fn significance(&[xx, xy, yy]: &[f32; 3], &[x, y]: &[f32; 2]) -> f32 {
-    let damping = 1e-3 * (xx + yy) + f32::MIN_POSITIVE;
+    let damping = 1e-3 * (xx + yy) + 1e-6;
     let (xx, yy) = (xx + damping, yy + damping);
     let determinant = xx * yy - xy * xy;
     (yy * x * x - 2.0 * xy * x * y + xx * y * y) / determinant
@@ -195,11 +218,17 @@ impl Stillness {
         still.iter().all(|&still| still)
     }
 
-    /// Blocks that alone may be still can together be seen to move: slowly, all the same way.
+    /// Decides which blocks are still.
     fn decide(&mut self) {
-        for (still, block) in self.still.iter_mut().zip(&self.blocks) {
-            *still = block.may_be_still();
+        let (mut telling, mut still) = (0, 0);
+        for (is_still, block) in self.still.iter_mut().zip(&self.blocks) {
+            *is_still = block.may_be_still();
+            if block.is_telling() {
+                telling += 1;
+                still += usize::from(*is_still);
+            }
         }
+        // Blocks that alone may be still can together be seen to move: slowly, all the same way.
         for size in [REGION, usize::MAX] {
             for top in (0..self.rows).step_by(size.min(self.rows)) {
                 for left in (0..self.columns).step_by(size.min(self.columns)) {
@@ -207,25 +236,21 @@ impl Stillness {
                 }
             }
         }
-        // If the camera moves, what has little texture moves along as its neighbours do, and what
-        // does not, like a caption, must show it clearly: it looks the same as before.
-        let telling = || {
-            self.blocks
-                .iter()
-                .zip(&self.still)
-                .filter(|(b, _)| b.is_telling())
-        };
-        let camera_moves = 2 * telling().filter(|(_, still)| **still).count() < telling().count();
-        if camera_moves {
-            for (still, block) in self.still.iter_mut().zip(&self.blocks) {
-                *still &= block.farthest < NEAR || block.shows_stillness();
-            }
-            self.alone.copy_from_slice(&self.still);
-            for at in 0..self.blocks.len() {
-                let far = self.blocks[at].farthest >= NEAR;
-                if self.still[at] && far && self.company(at) < COMPANY {
-                    self.still[at] = false;
-                }
+        if 2 * still < telling {
+            self.follow_camera();
+        }
+    }
+
+    /// If the camera moves, what has little texture moves along as its neighbours do, and what
+    /// does not, like a caption, must show it clearly: it looks the same as before.
+    fn follow_camera(&mut self) {
+        for (still, block) in self.still.iter_mut().zip(&self.blocks) {
+            *still &= block.is_near() || block.shows_stillness();
+        }
+        self.alone.copy_from_slice(&self.still);
+        for at in 0..self.blocks.len() {
+            if self.still[at] && !self.blocks[at].is_near() && self.company(at) < COMPANY {
+                self.still[at] = false;
             }
         }
     }
@@ -241,6 +266,8 @@ impl Stillness {
         around.filter(|still| **still).count() - usize::from(self.alone[at])
     }
 
+    /// Takes out the blocks of a region that together are seen to move. Those said to move much
+    /// further stay: it is not their motion, they have it from neighbours.
     fn decide_region(&mut self, left: usize, top: usize, size: usize) {
         let right = left.saturating_add(size).min(self.columns);
         let bottom = top.saturating_add(size).min(self.rows);
@@ -259,8 +286,11 @@ impl Stillness {
             }
         }
         if significance(&hessian, &gradient) >= SIGNIFICANT {
+            let far = 1.0 + FURTHER * displacement(&hessian, &gradient);
             for row in top..bottom {
-                self.still[row * self.columns + left..row * self.columns + right].fill(false);
+                for at in row * self.columns + left..row * self.columns + right {
+                    self.still[at] &= self.blocks[at].farthest > far * far;
+                }
             }
         }
     }

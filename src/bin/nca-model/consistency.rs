@@ -39,6 +39,10 @@ pub struct Args {
     /// Threads; 0: one for each core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// Instead of all that, restyle a still scene for so many frames and print how far its mean
+    /// colour drifts.
+    #[arg(long, value_name = "FRAMES")]
+    drift: Option<u64>,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -86,6 +90,15 @@ pub fn run(args: &Args) -> Result<()> {
         None => vec![Picture::leaves(1)],
         Some(folder) => photos(folder, args.most)?,
     };
+
+    if let Some(frames) = args.drift {
+        for (noise, name) in [(false, "clean"), (true, "noisy")] {
+            let drift =
+                consistency::drift(&model, &selection, &options, &stills[0], frames, noise)?;
+            println!("drift, {name} still scene, {frames} frames: {drift:.4}");
+        }
+        return Ok(());
+    }
 
     let mut rows = Vec::new();
     for (motion, name) in Motion::NAMES {

@@ -1,0 +1,173 @@
+//! The state moves with the picture.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::Picture;
+use nca::consistency::{self, Carry, Motion};
+use nca::engine::cpu::{CpuEngine, Isa};
+use nca::engine::{Engine, Selection};
+use nca::frame::{FrameMut, Packing};
+use nca::model::Model;
+use nca::motion::{Estimator, Quality};
+use nca::stylizer::{Options, Stylizer};
+use nca::{Size, State};
+
+/// A smooth texture without repetitions, seen through a window at `at`.
+fn window(size: Size, at: [usize; 2]) -> Picture {
+    let mut picture = Picture::synthetic(size, 1);
+    for y in 0..size.height {
+        for x in 0..size.width {
+            let (u, v) = ((x + at[0]) as f32, (y + at[1]) as f32);
+            for c in 0..3 {
+                let k = 1.0 + 0.3 * c as f32;
+                let wave = (u * 0.31 * k).sin() * (v * 0.23).cos()
+                    + (u * 0.071 + v * 0.11 * k).sin()
+                    + (u * 0.17 - v * 0.19).cos();
+                picture.pixels[(y * size.width + x) * 3 + c] = (128.0 + 40.0 * wave) as u8;
+            }
+        }
+    }
+    picture
+}
+
+/// An engine whose state has been moved by a pan of (4, 2) pixels, and the state before.
+fn panned(isa: Isa, threads: usize) -> (State, State) {
+    let size = Size::new(128, 96);
+    let [before, after] = [[40, 40], [44, 42]].map(|at| window(size, at));
+    let mut estimator = Estimator::new(size, Quality::Balanced);
+    assert!(estimator.estimate(&before.frame()).is_none());
+    let model = Model::bundled_default();
+    let mut engine = CpuEngine::with_isa(&model, size, threads, isa).unwrap();
+    engine.set_source(&before.frame()).unwrap();
+    engine.seed(1).unwrap();
+    assert!(engine.step(8).unwrap());
+    let old = engine.state().unwrap();
+    engine.set_source(&after.frame()).unwrap();
+    let flow = estimator.estimate(&after.frame()).unwrap();
+    assert!(!flow.is_still());
+    engine.carry(flow, 2).unwrap();
+    (old, engine.state().unwrap())
+}
+
+#[test]
+fn a_pan_moves_every_channel_by_as_much() {
+    let (old, new) = panned(Isa::detect(), 2);
+    let Size { width, height } = old.size;
+    for channel in 3..old.channels {
+        let (mut moved, mut stayed, mut count) = (0.0, 0.0, 0.0);
+        for y in 16..height - 16 {
+            for x in 16..width - 16 {
+                let at = |state: &State, x: usize, y: usize| state.channel(channel)[y * width + x];
+                let value = at(&new, x, y);
+                moved += (value - at(&old, x + 4, y + 2)).powi(2);
+                stayed += (value - at(&old, x, y)).powi(2);
+                count += 1.0;
+            }
+        }
+        let (moved, stayed): (f32, f32) = ((moved / count).sqrt(), (stayed / count).sqrt());
+        assert!(
+            moved < 0.25 * stayed,
+            "channel {channel}: off by {moved} from where it was to go, by {stayed} from before"
+        );
+    }
+}
+
+#[test]
+fn instructions_and_threads_change_nothing() {
+    let fma: Vec<Isa> = Isa::available();
+    // The steps before differ by rounding where there is no fused multiply-add.
+    let (_, expected) = panned(fma[0], 1);
+    for isa in Isa::available() {
+        for threads in [1, 3] {
+            let (_, state) = panned(isa, threads);
+            let off = common::distance(&state, &expected);
+            assert!(off < 1e-4, "{isa}, {threads} threads: off by {off}");
+        }
+    }
+}
+
+#[test]
+fn what_enters_the_picture_starts_from_it() {
+    let (_, new) = panned(Isa::detect(), 2);
+    let Size { width, height } = new.size;
+    // The last columns were beyond the edge: the picture's channels are the frame's.
+    for channel in 0..3 {
+        for y in 30..height - 30 {
+            let at = y * width + width - 1;
+            let off = (new.channel(3 + channel)[at] - new.channel(channel)[at]).abs();
+            assert!(off < 0.02, "channel {channel}, row {y}: off by {off}");
+        }
+    }
+}
+
+/// A still picture is not resampled, so nothing softens, however long it stands.
+#[test]
+fn a_still_is_left_as_it_is_to_the_bit() {
+    let size = Size::new(96, 64);
+    let frame = window(size, [0, 0]);
+    let run = |motion| {
+        let options = Options {
+            motion,
+            ..Options::default()
+        };
+        let model = Arc::new(Model::bundled_default());
+        let mut stylizer = Stylizer::new(model, Selection::default(), options);
+        let mut shown = frame.clone();
+        for _ in 0..40 {
+            shown = frame.clone();
+            let mut view =
+                FrameMut::packed(&mut shown.pixels, size.width * 3, size, Packing::RGB).unwrap();
+            stylizer.process(&mut view).unwrap();
+        }
+        shown
+    };
+    assert_eq!(run(Some(Quality::Balanced)), run(None));
+}
+
+/// No steps show the state unchanged, whatever moves.
+#[test]
+fn without_steps_nothing_is_moved() {
+    let size = Size::new(96, 64);
+    let options = Options {
+        steps: Some(0),
+        ..Options::default()
+    };
+    let model = Arc::new(Model::bundled_default());
+    let mut stylizer = Stylizer::new(model, Selection::default(), options);
+    let mut show = |at| {
+        let mut picture = window(size, at);
+        let pixels = &mut picture.pixels;
+        let mut view = FrameMut::packed(pixels, size.width * 3, size, Packing::RGB).unwrap();
+        stylizer.process(&mut view).unwrap();
+        picture
+    };
+    assert_eq!(show([0, 0]), show([3, 1]));
+}
+
+/// The point of it all: the style sticks to what moves.
+#[test]
+fn the_style_sticks_to_what_moves() {
+    let model = Arc::new(Model::bundled_default());
+    let still = consistency::Picture::leaves(3);
+    for motion in [Motion::Pan, Motion::Rotation] {
+        let [on, off] = [Some(Quality::Balanced), None].map(|motion_quality| {
+            let options = Options {
+                motion: motion_quality,
+                ..Options::default()
+            };
+            consistency::measure(
+                &model,
+                &Selection::default(),
+                &options,
+                Carry::Stylizer,
+                &still,
+                motion,
+            )
+            .unwrap()
+        });
+        println!("{motion:?}: {on:?} with motion, {off:?} without");
+        assert!(on.e1 < off.e1 && on.e10 < off.e10, "{motion:?}");
+    }
+}
