@@ -10,6 +10,7 @@
 //! - [`source`]: how a frame becomes the frozen channels that the rule looks at.
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
+//! - `train`: how a model is made. Only with the cargo feature `train`.
 
 #![warn(missing_docs)]
 
@@ -22,6 +23,8 @@ mod replace;
 pub mod source;
 mod state;
 pub mod stylizer;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use replace::replace_file;
 pub use state::{Size, State};
