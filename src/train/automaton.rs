@@ -3,6 +3,7 @@
 use rand::{Rng, RngExt};
 use tch::{Device, Kind, Tensor};
 
+use super::fused::{Fused, Shape};
 use crate::model::{Architecture, Border, Card, Layer, Model, Playback, Source};
 
 /// An automaton in training: its architecture and parameters.
@@ -128,10 +129,6 @@ impl Automaton {
 
     /// The model as it stands.
     pub fn to_model(&self, playback: Playback, card: Card) -> Model {
-        let values = |tensor: &Tensor| -> Vec<f32> {
-            let tensor = tensor.to(Device::Cpu).contiguous().flatten(0, -1);
-            Vec::try_from(tensor).expect("parameters are float32")
-        };
         let shapes = self.architecture.layers();
         let layers = shapes
             .iter()
@@ -169,8 +166,20 @@ impl Automaton {
         Tensor::cat(&[self.source(pictures), pictures - 0.5, noise - 0.5], 1)
     }
 
-    /// The rule with its parameters as they are now, ready to be run.
+    /// The rule with its parameters as they are now, ready to be run in the fastest way there is.
     pub fn rule(&self) -> Rule<'_> {
+        let mut rule = self.rule_in_torch();
+        if self.device() == Device::Cpu {
+            let layers = self.layers.iter();
+            let layers = layers.map(|(weight, bias)| (values(weight), bias.as_ref().map(values)));
+            let layers: Vec<_> = layers.collect();
+            rule.fused = Some(Fused::new(&self.architecture, &layers));
+        }
+        rule
+    }
+
+    /// The same rule, computed and differentiated by torch.
+    pub fn rule_in_torch(&self) -> Rule<'_> {
         let channels = self.architecture.channels as i64;
         let layers = self.layers.iter().enumerate().map(|(i, (weight, bias))| {
             let weight = match i {
@@ -183,6 +192,7 @@ impl Automaton {
         Rule {
             automaton: self,
             layers: layers.collect(),
+            fused: None,
         }
     }
 
@@ -219,6 +229,8 @@ pub struct Rule<'a> {
     automaton: &'a Automaton,
     /// Leaves of the graph, as kernels of convolutions.
     layers: Vec<(Tensor, Option<Tensor>)>,
+    /// The same for the processor, where that is the device.
+    fused: Option<Fused>,
 }
 
 impl Rule<'_> {
@@ -229,6 +241,41 @@ impl Rule<'_> {
 
     /// One step of states B x C x H x W.
     pub fn step(&self, state: &Tensor) -> Tensor {
+        let Some(fused) = &self.fused else {
+            return self.step_in_torch(state);
+        };
+        let state = state.detach().contiguous();
+        let mut next = state.empty_like();
+        fused.step(shape(&state), slice(&state), slice_mut(&mut next));
+        next
+    }
+
+    /// The gradient of [`Self::step`]: given that of what comes out, returns that of `state` and
+    /// adds those of the parameters to `sums`. The step is computed again, so that nothing of it
+    /// had to be kept. The frozen channels learn nothing: their gradients mean nothing.
+    pub fn step_backward(&self, state: &Tensor, gradient: &Tensor, sums: &mut Gradients) -> Tensor {
+        let Some(fused) = &self.fused else {
+            return self.step_backward_in_torch(state, gradient, sums);
+        };
+        let (state, gradient) = (state.detach().contiguous(), gradient.contiguous());
+        let mut out = state.empty_like();
+        let of_layers = fused.step_backward(
+            shape(&state),
+            slice(&state),
+            slice(&gradient),
+            slice_mut(&mut out),
+        );
+        let mut of_parameters = Gradients::new();
+        for ((_, has_bias), (weights, bias)) in self.layers.iter().zip(of_layers) {
+            of_parameters.push(Tensor::from_slice(&weights));
+            of_parameters.extend(has_bias.as_ref().map(|_| Tensor::from_slice(&bias)));
+        }
+        add_to(sums, of_parameters);
+        out
+    }
+
+    /// [`Self::step`] as torch computes it, on any device, and differentiates it.
+    fn step_in_torch(&self, state: &Tensor) -> Tensor {
         let architecture = &self.automaton.architecture;
         let frozen = architecture.frozen() as i64;
         let last = self.layers.len() - 1;
@@ -253,45 +300,35 @@ impl Rule<'_> {
         )
     }
 
-    /// The gradient of [`Self::step`]: given that of what comes out, returns that of `state` and
-    /// adds those of the parameters to `sums`. The step is computed again, so that nothing of it
-    /// had to be kept.
-    pub fn step_backward(&self, state: &Tensor, gradient: &Tensor, sums: &mut Gradients) -> Tensor {
+    fn step_backward_in_torch(
+        &self,
+        state: &Tensor,
+        gradient: &Tensor,
+        sums: &mut Gradients,
+    ) -> Tensor {
         let state = state.detach().set_requires_grad(true);
         let mut inputs = vec![&state];
         for (weight, bias) in &self.layers {
             inputs.push(weight);
             inputs.extend(bias);
         }
-        let dot = (self.step(&state) * gradient).sum(Kind::Float);
+        let dot = tch::with_grad(|| (self.step_in_torch(&state) * gradient).sum(Kind::Float));
         let mut gradients = Tensor::run_backward(&[dot], &inputs, false, false);
-        let of_parameters = gradients.split_off(1);
-        if sums.is_empty() {
-            *sums = of_parameters;
-        } else {
-            for (sum, gradient) in sums.iter_mut().zip(&of_parameters) {
-                let _ = sum.g_add_(gradient);
-            }
-        }
+        add_to(sums, gradients.split_off(1));
         gradients.swap_remove(0)
     }
 
     /// What the sums of [`Self::step_backward`] mean for the automaton's parameters.
     pub fn finish(&self, mut sums: Gradients) -> Gradients {
-        for (i, ((name, parameter), sum)) in self
-            .automaton
-            .parameters()
-            .into_iter()
-            .zip(&mut sums)
-            .enumerate()
+        if self.fused.is_none()
+            && let Some(of_kernel) = sums.first_mut()
         {
-            *sum = match i {
-                0 => self.automaton.weight_gradient(sum),
-                _ => sum.reshape(parameter.size()),
-            };
-            debug_assert_eq!(sum.size(), parameter.size(), "{name}");
+            *of_kernel = self.automaton.weight_gradient(of_kernel);
         }
-        sums
+        let parameters = self.automaton.parameters();
+        let sums = parameters.iter().zip(sums);
+        sums.map(|((_, parameter), sum)| sum.reshape(parameter.size()))
+            .collect()
     }
 
     /// The state with those channels blurred that the architecture says.
@@ -320,6 +357,52 @@ impl Rule<'_> {
     }
 }
 
+fn add_to(sums: &mut Gradients, gradients: Gradients) {
+    if sums.is_empty() {
+        *sums = gradients;
+    } else {
+        for (sum, gradient) in sums.iter_mut().zip(&gradients) {
+            let _ = sum.g_add_(gradient);
+        }
+    }
+}
+
+/// A copy of a tensor's values.
+fn values(tensor: &Tensor) -> Vec<f32> {
+    let tensor = tensor.to(Device::Cpu).contiguous().flatten(0, -1);
+    Vec::try_from(tensor).expect("parameters are float32")
+}
+
+fn shape(state: &Tensor) -> Shape {
+    let (batch, channels, height, width) = state.size4().expect("states have four dimensions");
+    let [batch, channels, height, width] = [batch, channels, height, width].map(|n| n as usize);
+    Shape {
+        batch,
+        channels,
+        height,
+        width,
+    }
+}
+
+/// The values of a tensor in this machine's memory.
+fn slice(tensor: &Tensor) -> &[f32] {
+    assert!(in_memory(tensor), "a tensor that is no plain memory");
+    // SAFETY: contiguous float32 in this machine's memory, as was just checked, which lives as long
+    // as the tensor and is not changed through another one meanwhile: states never are.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+/// The values of a tensor that nobody else has yet.
+fn slice_mut(tensor: &mut Tensor) -> &mut [f32] {
+    assert!(in_memory(tensor), "a tensor that is no plain memory");
+    // SAFETY: as for `slice`; it was made just now, so that it shares its memory with no other.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+fn in_memory(tensor: &Tensor) -> bool {
+    tensor.device() == Device::Cpu && tensor.kind() == Kind::Float && tensor.is_contiguous()
+}
+
 /// The shift-shuffle channels of pictures B x 3 x H x W: B x 6 x H x W.
 fn shift_shuffle(pictures: &Tensor) -> Tensor {
     let (_, _, height, width) = pictures.size4().expect("pictures have four dimensions");
@@ -342,7 +425,16 @@ fn shift_shuffle(pictures: &Tensor) -> Tensor {
             (-c, -c),
             (c, -c),
         ];
-        let halves = rolls.map(|(y, x)| grey.roll([y, x], [2, 3]).avg_pool2d_default(2));
+        let halves = rolls.map(|(y, x)| {
+            grey.roll([y, x], [2, 3]).avg_pool2d(
+                [2_i64; 2],
+                [2_i64; 2],
+                [0_i64; 2],
+                false,
+                true,
+                None::<i64>,
+            )
+        });
         channels.push(Tensor::cat(&halves, 1).pixel_shuffle(2));
     }
     let channels = Tensor::cat(&channels, 1);

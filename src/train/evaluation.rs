@@ -12,6 +12,8 @@ use crate::model::Playback;
 const FRAMES: usize = 24;
 /// Frames at its beginning that do not count.
 const SETTLING: usize = 8;
+/// Frames that a still is looked at.
+const LONG: usize = 150;
 /// Pixels that the clip moves a frame: a whole and a broken number.
 const DRIFT: [f32; 2] = [2.0, 0.75];
 /// Pixels at the edge that do not count.
@@ -22,7 +24,7 @@ const MARGIN: f32 = 12.0;
 pub struct Evaluation {
     /// How much a still changes from one frame to the next.
     pub still: f64,
-    /// How much a still has changed from frame 8 to frame 300.
+    /// How much a still has changed from frame 8 to frame 150.
     pub drift: f64,
     /// What changes from frame to frame of a pan beyond the pan itself, while the state is moved
     /// along.
@@ -67,17 +69,16 @@ impl Evaluation {
         let frame = content.frame(&still, size, size);
         let mut clip = Clip::start(rule, playback, still, &frame);
         let mut pictures = Vec::new();
-        for _ in 0..300 {
+        for _ in 0..=LONG {
             pictures.push(clip.picture());
-            let shot = clip.shot.clone();
-            clip.next(content, shot, false);
+            clip.run();
         }
         let pan = Shot::pan(picture, content.extent(picture), DRIFT);
         let [followed, unfollowed] =
             [true, false].map(|follow| pan_of(rule, playback, content, &pan, size, follow));
         Self {
             still: root_mean_square(&(&pictures[SETTLING + 1] - &pictures[SETTLING])),
-            drift: root_mean_square(&(&pictures[299] - &pictures[SETTLING])),
+            drift: root_mean_square(&(&pictures[LONG] - &pictures[SETTLING])),
             followed: followed.unsteadiness,
             unfollowed: unfollowed.unsteadiness,
             source: followed.source,
@@ -204,10 +205,15 @@ impl<'a> Clip<'a> {
             unfrozen = change.apply(&unfrozen);
         }
         self.state = Tensor::cat(&[&start.narrow(1, 0, frozen), &unfrozen], 1);
+        self.shot = shot;
+        self.run();
+    }
+
+    /// The steps of a frame.
+    fn run(&mut self) {
         for _ in 0..self.playback.steps {
             self.state = self.rule.step(&self.state);
         }
-        self.shot = shot;
     }
 }
 

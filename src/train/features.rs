@@ -14,7 +14,7 @@ const CONTENT: [usize; 3] = [20, 11, 6];
 pub enum Features {
     /// Networks; style is compared in all of them, content in the one that reaches deepest.
     Networks(Vec<Vgg>),
-    /// The picture itself, without any network: see [`patches`].
+    /// The picture itself, without any network: patches at three sizes.
     Patches,
 }
 
@@ -29,39 +29,45 @@ pub struct Extracted {
 impl Features {
     /// Of pictures B x 3 x H x W in [0, 1].
     pub fn extract(&self, pictures: &Tensor) -> Extracted {
-        match self {
-            Self::Networks(networks) => {
-                let content = CONTENT
-                    .into_iter()
-                    .find_map(|layer| Some((networks.iter().position(|n| n.has(layer))?, layer)));
-                let mut extracted = Extracted {
-                    style: Vec::new(),
-                    content: Vec::new(),
-                };
-                for (i, network) in networks.iter().enumerate() {
-                    for (layer, values) in network.features(pictures, &STYLE) {
-                        if content == Some((i, layer)) {
-                            extracted.content.push(values.shallow_clone());
-                        }
-                        extracted.style.push(values);
-                    }
-                }
-                extracted
-            }
-            Self::Patches => Extracted {
+        let Self::Networks(networks) = self else {
+            return Extracted {
                 style: patches(pictures),
                 content: structure(pictures),
-            },
+            };
+        };
+        let content = content_layer(networks);
+        let mut extracted = Extracted {
+            style: Vec::new(),
+            content: Vec::new(),
+        };
+        for (i, network) in networks.iter().enumerate() {
+            for (layer, values) in network.features(pictures, &STYLE) {
+                if content == Some((i, layer)) {
+                    extracted.content.push(values.shallow_clone());
+                }
+                extracted.style.push(values);
+            }
         }
+        extracted
     }
 
     /// Only what content is compared by.
     pub fn content(&self, pictures: &Tensor) -> Vec<Tensor> {
-        match self {
-            Self::Networks(_) => self.extract(pictures).content,
-            Self::Patches => structure(pictures),
-        }
+        let Self::Networks(networks) = self else {
+            return structure(pictures);
+        };
+        let features = content_layer(networks)
+            .map(|(network, layer)| networks[network].features(pictures, &[layer]));
+        let features = features.into_iter().flatten();
+        features.map(|(_, values)| values).collect()
     }
+}
+
+/// The network that content is compared in, and the layer.
+fn content_layer(networks: &[Vgg]) -> Option<(usize, usize)> {
+    CONTENT
+        .into_iter()
+        .find_map(|layer| Some((networks.iter().position(|n| n.has(layer))?, layer)))
 }
 
 /// Width of a patch in pixels.
@@ -110,7 +116,9 @@ fn structure(pictures: &Tensor) -> Vec<Tensor> {
 
 /// The pictures at full, half and quarter size.
 fn pyramid(pictures: &Tensor) -> [Tensor; 3] {
-    let half = pictures.avg_pool2d_default(2);
-    let quarter = half.avg_pool2d_default(2);
+    let halved =
+        |x: &Tensor| x.avg_pool2d([2_i64; 2], [2_i64; 2], [0_i64; 2], false, true, None::<i64>);
+    let half = halved(pictures);
+    let quarter = halved(&half);
     [pictures.shallow_clone(), half, quarter]
 }

@@ -2,7 +2,8 @@
 //! needs libtorch.
 //!
 //! - [`content`], [`motion`]: pictures to train on and cameras that move over them.
-//! - [`automaton`], [`rollout`]: the rule in tch, and runs of it that are differentiated.
+//! - [`automaton`], `fused`, [`rollout`]: the rule in tch and on the processor, and runs of it that are
+//!   differentiated.
 //! - [`features`], [`vgg`], [`weights`]: what pictures are compared by, and where it is found.
 //! - [`losses`]: what is made small.
 //! - [`style`]: recipes, which say what an iteration is.
@@ -16,6 +17,7 @@ mod device;
 mod error;
 pub mod evaluation;
 pub mod features;
+mod fused;
 pub mod losses;
 pub mod motion;
 pub mod optimizer;

@@ -231,10 +231,13 @@ impl Shot {
         let straight = [cos * x + sin * y, cos * y - sin * x];
         // The waves are gentle: this closes in by half or more each time.
         let mut p = straight;
-        if !self.waves.is_empty() {
-            for _ in 0..16 {
-                let bend = self.displacement(p);
-                p = [straight[0] - bend[0], straight[1] - bend[1]];
+        for _ in 0..16 {
+            let bend = self.displacement(p);
+            let next = [straight[0] - bend[0], straight[1] - bend[1]];
+            let moved = (next[0] - p[0]).abs() + (next[1] - p[1]).abs();
+            p = next;
+            if moved < 2e-3 {
+                break;
             }
         }
         p

@@ -1,0 +1,6 @@
+//! Training: only with the cargo feature `train`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod automaton;
