@@ -101,6 +101,61 @@ pub fn temporal(picture: &Tensor, moved: &Tensor, covered: &Tensor) -> Tensor {
     distance / (covered.sum(Kind::Float) * 3.0 + 1.0)
 }
 
+/// Gram matrices of features B x C x H x W, divided by H x W: B x C x C. After Gatys et al., "Image
+/// Style Transfer Using Convolutional Neural Networks" (CVPR 2016).
+pub fn gram(features: &Tensor) -> Tensor {
+    let (_, _, height, width) = features.size4().expect("features have four dimensions");
+    let values = features.flatten(2, -1);
+    values.matmul(&values.transpose(1, 2)) / (height * width) as f64
+}
+
+/// A histogram of colours that does not depend on brightness, and can be differentiated: RGB-uv of
+/// Afifi et al., "HistoGAN" (CVPR 2021), as the published notebooks configure it, with 256 bins over
+/// [-3, 3], inverse-quadratic kernels of sigma 0.02, weighted by intensity, of pictures no larger
+/// than 64x64. For pictures B x 3 x H x W: B x 3 x 256 x 256, each with the sum 1.
+pub fn colour_histogram(pictures: &Tensor) -> Tensor {
+    const BINS: i64 = 256;
+    const SIDE: i64 = 64;
+    const SIGMA: f64 = 0.02;
+    const EPSILON: f64 = 1e-6;
+    let (_, _, height, width) = pictures.size4().expect("pictures have four dimensions");
+    let pictures = pictures.clamp(0.0, 1.0);
+    let pictures = if height > SIDE || width > SIDE {
+        pictures.upsample_bilinear2d([SIDE, SIDE], false, None, None)
+    } else {
+        pictures
+    };
+    let pixels = pictures.flatten(2, -1);
+    let intensity = (pixels
+        .square()
+        .sum_dim_intlist([1_i64].as_slice(), false, Kind::Float)
+        + EPSILON)
+        .sqrt()
+        .unsqueeze(1);
+    let logarithms = (&pixels + EPSILON).log();
+    let bins = Tensor::linspace(-3.0, 3.0, BINS, (Kind::Double, pictures.device()));
+    let bins = bins.reshape([1, BINS, 1]);
+    // B x bins x N: how much each pixel counts for each bin.
+    let counts = |a: i64, b: i64| {
+        let ratio = logarithms.select(1, a) - logarithms.select(1, b);
+        let distance = (ratio.unsqueeze(1) - &bins).square() / (SIGMA * SIGMA);
+        ((distance + 1.0).reciprocal()).to_kind(Kind::Float)
+    };
+    let planes = [(0, 1, 2), (1, 0, 2), (2, 0, 1)]
+        .map(|(of, u, v)| (counts(of, u) * &intensity).matmul(&counts(of, v).transpose(1, 2)));
+    let histograms = Tensor::stack(&planes, 1);
+    let sums = histograms.sum_dim_intlist([1_i64, 2, 3].as_slice(), true, Kind::Float);
+    histograms / (sums + EPSILON)
+}
+
+/// Hellinger distance of histograms B x ... from a wanted one, over the whole batch, divided by B.
+pub fn hellinger(histograms: &Tensor, wanted: &Tensor) -> Tensor {
+    let distance = (wanted.sqrt() - histograms.sqrt())
+        .square()
+        .sum(Kind::Float);
+    distance.sqrt() / (2_f64.sqrt() * histograms.size()[0] as f64)
+}
+
 /// A scalar zero.
 pub fn zero(device: Device) -> Tensor {
     Tensor::zeros([], (Kind::Float, device))

@@ -6,7 +6,7 @@
 //!   differentiated.
 //! - [`features`], [`vgg`], [`weights`]: what pictures are compared by, and where it is found.
 //! - [`losses`]: what is made small.
-//! - [`style`]: recipes, which say what an iteration is.
+//! - [`recipe`], [`style`], [`notebook`]: what an iteration is.
 //! - [`optimizer`], [`pool`], [`trainer`], [`checkpoint`]: the loop and what it holds.
 //! - [`evaluation`], [`preview`], [`run_folder`]: what people see of it.
 
@@ -20,6 +20,7 @@ pub mod features;
 mod fused;
 pub mod losses;
 pub mod motion;
+pub mod notebook;
 pub mod optimizer;
 pub mod pool;
 pub mod preset;

@@ -131,6 +131,16 @@ impl Shot {
         }
     }
 
+    /// The largest square in the middle of a picture, still.
+    pub fn square(picture: usize, extent: [usize; 2], size: usize) -> Self {
+        let scale = extent[0].min(extent[1]) as f32 / size as f32;
+        let level = scale.log2().floor().clamp(0.0, 2.0) as usize;
+        let mut shot = Self::pan(picture, extent.map(|n| (n >> level).max(1)), [0.0; 2]);
+        shot.level = level;
+        shot.scale = scale / (1 << level) as f32;
+        shot
+    }
+
     /// The shot's next frame. At the edges of the picture the window turns back.
     pub fn next(&self, size: usize) -> Self {
         let mut next = self.clone();

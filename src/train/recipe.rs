@@ -18,9 +18,9 @@ pub type Losses = Vec<(&'static str, f64)>;
 
 /// How an automaton is trained.
 pub trait Recipe {
-    /// One iteration: picks states, runs the automaton, says what was lost. All chance comes from
-    /// `rng` and from torch's generator.
-    fn iterate(&mut self, automaton: &Automaton, rng: &mut ChaCha8Rng) -> Found;
+    /// One iteration, counted from 0: picks states, runs the automaton, says what was lost. All
+    /// chance comes from `rng` and from torch's generator.
+    fn iterate(&mut self, automaton: &Automaton, iteration: u64, rng: &mut ChaCha8Rng) -> Found;
 
     /// The learning rate of an iteration, counted from 0.
     fn rate(&self, iteration: u64) -> f64;

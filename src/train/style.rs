@@ -222,7 +222,7 @@ impl MovingStyle {
 }
 
 impl Recipe for MovingStyle {
-    fn iterate(&mut self, automaton: &Automaton, rng: &mut ChaCha8Rng) -> Found {
+    fn iterate(&mut self, automaton: &Automaton, _: u64, rng: &mut ChaCha8Rng) -> Found {
         let size = self.extent.size;
         let (start, segments, shots, history, wanted) = {
             let _guard = tch::no_grad_guard();

@@ -50,9 +50,9 @@ pub struct Rollback {
 ///
 /// Chance depends on seed and iteration only, and a checkpoint holds everything else: on a
 /// processor, with as many threads as before, a resumed run is the same to the bit.
-pub struct Trainer<R> {
+pub struct Trainer {
     automaton: Automaton,
-    recipe: R,
+    recipe: Box<dyn Recipe>,
     adam: Adam,
     seed: u64,
     iteration: u64,
@@ -65,9 +65,9 @@ pub struct Trainer<R> {
     good: Option<Checkpoint>,
 }
 
-impl<R: Recipe> Trainer<R> {
+impl Trainer {
     /// A trainer that has not begun.
-    pub fn new(automaton: Automaton, recipe: R, seed: u64) -> Self {
+    pub fn new(automaton: Automaton, recipe: Box<dyn Recipe>, seed: u64) -> Self {
         Self {
             adam: Adam::new(&automaton),
             automaton,
@@ -86,11 +86,6 @@ impl<R: Recipe> Trainer<R> {
     /// The automaton as it stands.
     pub fn automaton(&self) -> &Automaton {
         &self.automaton
-    }
-
-    /// The recipe it is trained by.
-    pub fn recipe(&self) -> &R {
-        &self.recipe
     }
 
     /// Iterations done.
@@ -113,7 +108,9 @@ impl<R: Recipe> Trainer<R> {
         rng.set_stream(self.iteration | u64::from(self.rollbacks) << 48);
         tch::manual_seed(rand::RngExt::random::<i64>(&mut rng));
 
-        let found = self.recipe.iterate(&self.automaton, &mut rng);
+        let found = self
+            .recipe
+            .iterate(&self.automaton, self.iteration, &mut rng);
         let rate = self.recipe.rate(self.iteration) * self.rate_factor;
         let loss = found.losses.first().map_or(f64::NAN, |(_, loss)| *loss);
         let finite = found

@@ -93,6 +93,11 @@ impl Vgg {
         self.layers.iter().any(|(index, ..)| index + 1 == rectifier)
     }
 
+    /// Number of convolutions.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
     /// The rectified features of pictures B x 3 x H x W in [0, 1] at these indices, counted as
     /// torchvision does: 1 is relu1_1, 6 relu2_1, 11 relu3_1, 20 relu4_1, 29 relu5_1. In the order
     /// of the network; those that the file does not reach are left out.

@@ -4,3 +4,5 @@
 mod common;
 
 mod automaton;
+mod command;
+mod notebook;

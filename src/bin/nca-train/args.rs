@@ -26,7 +26,7 @@ pub struct Args {
     /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time
     /// and --device may be given anew.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
-        "style", "content", "out", "run", "preset", "features", "weights", "size", "batch", "pool",
+        "style", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
         "temporal_weight", "overflow_weight",
     ])]
@@ -35,37 +35,40 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER")]
     pub run: Option<PathBuf>,
 
-    /// Size of the automaton.
-    #[arg(long, value_enum, default_value_t = PresetName::Live)]
-    pub preset: PresetName,
+    /// What training does.
+    #[arg(long, value_enum, default_value_t = RecipeName::Moving)]
+    pub recipe: RecipeName,
+    /// Size of the automaton; by default live, or notebook for the recipe of that name.
+    #[arg(long, value_enum)]
+    pub preset: Option<PresetName>,
     /// What pictures are compared by.
     #[arg(long, value_enum, default_value_t = FeaturesName::Auto)]
     pub features: FeaturesName,
     /// Folder of networks: all files vgg*.safetensors in it are used together.
     #[arg(long, value_name = "FOLDER")]
     pub weights: Option<PathBuf>,
-    /// Iterations in all.
+    /// Iterations in all: 3000, or 4000 for the recipe notebook.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub iterations: Option<u64>,
     /// Ends after this time: 90s, 20m, 3h.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub max_time: Option<Duration>,
-    /// Width and height of what is trained on, in pixels.
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = length)]
-    pub size: usize,
+    /// Width and height of what is trained on, in pixels: 128, or 224 for the recipe notebook.
+    #[arg(long, value_name = "N", value_parser = length)]
+    pub size: Option<usize>,
     /// Longest side that the style picture is made smaller to, in pixels: the smaller, the finer its
-    /// strokes.
-    #[arg(long, value_name = "N", default_value_t = 288, value_parser = length)]
-    pub style_size: usize,
+    /// strokes. 288, or 224 for the recipe notebook.
+    #[arg(long, value_name = "N", value_parser = length)]
+    pub style_size: Option<usize>,
     /// States an iteration.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = count)]
     pub batch: usize,
-    /// States that live from iteration to iteration.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
-    pub pool: usize,
-    /// Learning rate at the beginning.
-    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
-    pub rate: f64,
+    /// States that live from iteration to iteration: 64, or 400 for the recipe notebook.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub pool: Option<usize>,
+    /// Learning rate at the beginning: 0.002, or 0.001 for the recipe notebook.
+    #[arg(long, value_name = "RATE", value_parser = positive)]
+    pub rate: Option<f64>,
     /// Of all chance.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -74,20 +77,29 @@ pub struct Args {
     pub device: String,
 
     /// Weight of what the picture is made of.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
     pub style_weight: f64,
     /// Weight of the colours.
-    #[arg(long, value_name = "X", default_value_t = 2.0)]
+    #[arg(long, value_name = "X", default_value_t = 2.0, value_parser = weight)]
     pub colour_weight: f64,
     /// Weight of what the source shows.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
     pub content_weight: f64,
     /// Weight of steadiness from frame to frame.
-    #[arg(long, value_name = "X", default_value_t = 30.0)]
+    #[arg(long, value_name = "X", default_value_t = 30.0, value_parser = weight)]
     pub temporal_weight: f64,
     /// Weight of values out of bounds.
-    #[arg(long, value_name = "X", default_value_t = 100.0)]
+    #[arg(long, value_name = "X", default_value_t = 100.0, value_parser = weight)]
     pub overflow_weight: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum RecipeName {
+    /// Our own: for video, by sliced Wasserstein distances.
+    Moving,
+    /// That of the published training notebooks: for stills, by Gram matrices. It takes no weights of
+    /// losses.
+    Notebook,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -131,5 +143,19 @@ fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if (1..=4096).contains(&n) => Ok(n),
         _ => Err("it must be a whole number from 1 to 4096".into()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(x) if x > 0.0 && f64::is_finite(x) => Ok(x),
+        _ => Err("it must be a number above 0".into()),
+    }
+}
+
+fn weight(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(x) if x >= 0.0 && f64::is_finite(x) => Ok(x),
+        _ => Err("it must be a number, at least 0".into()),
     }
 }

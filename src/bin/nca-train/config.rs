@@ -6,10 +6,7 @@ use nca::model::{Architecture, Playback};
 use nca::train::style::{Extent, StyleWeights};
 use serde::{Deserialize, Serialize};
 
-use crate::args::Args;
-
-/// Iterations where none are asked for.
-const ITERATIONS: u64 = 3000;
+use crate::args::{Args, PresetName, RecipeName};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +15,7 @@ pub struct Config {
     pub style_size: u32,
     pub content: Vec<PathBuf>,
     pub out: PathBuf,
+    pub recipe: Recipe,
     pub preset: String,
     pub architecture: Architecture,
     pub playback: Playback,
@@ -25,6 +23,22 @@ pub struct Config {
     pub extent: Extent,
     pub style_weights: StyleWeights,
     pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    Moving,
+    Notebook,
+}
+
+impl Recipe {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Moving => "moving",
+            Self::Notebook => "notebook",
+        }
+    }
 }
 
 /// What pictures are compared by; decided once, so that a resumed run does as before.
@@ -36,6 +50,34 @@ pub enum Features {
     Patches,
 }
 
+/// What is taken where nothing else is asked for.
+struct Defaults {
+    preset: &'static str,
+    iterations: u64,
+    size: usize,
+    style_size: usize,
+    pool: usize,
+    rate: f64,
+}
+
+const MOVING: Defaults = Defaults {
+    preset: "live",
+    iterations: 3000,
+    size: 128,
+    style_size: 288,
+    pool: 64,
+    rate: 2e-3,
+};
+
+const NOTEBOOK: Defaults = Defaults {
+    preset: "notebook",
+    iterations: 4000,
+    size: 224,
+    style_size: 224,
+    pool: 400,
+    rate: 1e-3,
+};
+
 impl Config {
     /// That of a new run.
     pub fn of(args: &Args, features: Features) -> anyhow::Result<Self> {
@@ -45,28 +87,34 @@ impl Config {
             .clone()
             .zip(args.out.clone())
             .ok_or_else(|| anyhow::anyhow!("--style and --out are needed, or --resume"))?;
-        let preset = nca::train::preset::Preset::named(args.preset.name())
-            .ok_or_else(|| anyhow::anyhow!("there is no preset {}", args.preset.name()))?;
+        let (recipe, defaults) = match args.recipe {
+            RecipeName::Moving => (Recipe::Moving, MOVING),
+            RecipeName::Notebook => (Recipe::Notebook, NOTEBOOK),
+        };
+        let preset = args.preset.map_or(defaults.preset, PresetName::name);
+        let preset = nca::train::preset::Preset::named(preset)
+            .ok_or_else(|| anyhow::anyhow!("there is no preset {preset}"))?;
         let absolute = |path: &Path| std::path::absolute(path);
         Ok(Self {
             style: absolute(&style)?,
-            style_size: args.style_size as u32,
+            style_size: args.style_size.unwrap_or(defaults.style_size) as u32,
             content: args
                 .content
                 .iter()
                 .map(|path| absolute(path))
                 .collect::<Result<_, _>>()?,
             out: absolute(&out)?,
+            recipe,
             preset: preset.name.into(),
             architecture: preset.architecture,
             playback: preset.playback,
             features,
             extent: Extent {
-                iterations: args.iterations.unwrap_or(ITERATIONS),
-                size: args.size,
+                iterations: args.iterations.unwrap_or(defaults.iterations),
+                size: args.size.unwrap_or(defaults.size),
                 batch: args.batch,
-                pool: args.pool.max(args.batch),
-                rate: args.rate,
+                pool: args.pool.unwrap_or(defaults.pool).max(args.batch),
+                rate: args.rate.unwrap_or(defaults.rate),
             },
             style_weights: StyleWeights {
                 style: args.style_weight,

@@ -12,6 +12,7 @@ use nca::train::checkpoint::Checkpoint;
 use nca::train::content::{Content, read_picture};
 use nca::train::evaluation::Evaluation;
 use nca::train::features;
+use nca::train::notebook::Notebook;
 use nca::train::recipe::Recipe;
 use nca::train::run_folder::RunFolder;
 use nca::train::style::MovingStyle;
@@ -22,8 +23,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
 
-use crate::args::{Args, FeaturesName};
-use crate::config::{Config, Features};
+use crate::args::{Args, FeaturesName, RecipeName};
+use crate::config::{self, Config, Features};
 use crate::progress::Progress;
 
 /// Pictures that are not trained on but shown in previews.
@@ -83,7 +84,9 @@ fn choose_features(args: &Args) -> anyhow::Result<Features> {
     }
     match (weights::vgg_files(args.weights.as_deref()), args.features) {
         (Ok(files), _) => Ok(Features::Networks(files)),
-        (Err(error), FeaturesName::Auto) if args.weights.is_none() => {
+        (Err(error), FeaturesName::Auto)
+            if args.weights.is_none() && args.recipe == RecipeName::Moving =>
+        {
             eprintln!(
                 "{error}\nPictures are compared by their patches instead, which gives a plainer style."
             );
@@ -94,45 +97,50 @@ fn choose_features(args: &Args) -> anyhow::Result<Features> {
 }
 
 /// The trainer of a configuration, not begun, and the pictures that it does not see.
-fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer<MovingStyle>, Content)> {
-    let features = match &config.features {
-        Features::Patches => features::Features::Patches,
-        Features::Networks(files) => features::Features::Networks(
-            files
-                .iter()
-                .map(|file| Vgg::read(file, device))
-                .collect::<Result<_, _>>()?,
-        ),
-    };
+fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)> {
+    let mut networks = Vec::new();
+    if let Features::Networks(files) = &config.features {
+        for file in files {
+            networks.push(Vgg::read(file, device)?);
+        }
+    }
     let style = read_picture(&config.style, config.style_size)?.to(device);
     let mut content = Content::read(&config.content, device)?;
     if content.skipped > 0 {
         eprintln!("{} files are no pictures and are left out", content.skipped);
     }
     let held_out = content.hold_out(HELD_OUT);
+    let (initialisation, recipe): (_, Box<dyn Recipe>) = match config.recipe {
+        config::Recipe::Moving => {
+            let features = if networks.is_empty() {
+                features::Features::Patches
+            } else {
+                features::Features::Networks(networks)
+            };
+            let (playback, extent) = (config.playback, config.extent);
+            let weights = config.style_weights;
+            let recipe = MovingStyle::new(&style, content, features, playback, extent, weights);
+            (Initialisation::Still, Box::new(recipe))
+        }
+        config::Recipe::Notebook => {
+            let network = networks
+                .into_iter()
+                .max_by_key(Vgg::depth)
+                .context("the recipe notebook compares pictures by VGG-19: --features vgg")?;
+            let recipe = Notebook::new(&style, content, network, config.extent);
+            (Initialisation::Scaled(0.15), Box::new(recipe))
+        }
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     rng.set_stream(u64::MAX);
-    let automaton = Automaton::new(
-        &config.architecture,
-        Initialisation::Still,
-        &mut rng,
-        device,
-    );
-    let recipe = MovingStyle::new(
-        &style,
-        content,
-        features,
-        config.playback,
-        config.extent,
-        config.style_weights,
-    );
+    let automaton = Automaton::new(&config.architecture, initialisation, &mut rng, device);
     Ok((Trainer::new(automaton, recipe, config.seed), held_out))
 }
 
-fn train<R: Recipe>(
+fn train(
     args: &Args,
     config: &Config,
-    mut trainer: Trainer<R>,
+    mut trainer: Trainer,
     held_out: &Content,
     mut folder: RunFolder,
 ) -> anyhow::Result<()> {
@@ -202,9 +210,9 @@ fn train<R: Recipe>(
 }
 
 /// Measurements and pictures of how far it has come.
-fn look<R: Recipe>(
+fn look(
     config: &Config,
-    trainer: &Trainer<R>,
+    trainer: &Trainer,
     held_out: &Content,
     folder: &mut RunFolder,
 ) -> anyhow::Result<()> {
@@ -222,9 +230,9 @@ fn look<R: Recipe>(
     Ok(())
 }
 
-fn save<R: Recipe>(
+fn save(
     config: &Config,
-    trainer: &mut Trainer<R>,
+    trainer: &mut Trainer,
     folder: &RunFolder,
     losses: &[(&'static str, f64)],
 ) -> anyhow::Result<()> {
@@ -235,7 +243,7 @@ fn save<R: Recipe>(
 }
 
 /// What the model says of itself.
-fn card<R: Recipe>(config: &Config, trainer: &Trainer<R>, losses: &[(&'static str, f64)]) -> Card {
+fn card(config: &Config, trainer: &Trainer, losses: &[(&'static str, f64)]) -> Card {
     let name = |path: &PathBuf| {
         let name = path.file_name().unwrap_or(path.as_os_str());
         name.to_string_lossy().into_owned()
@@ -261,7 +269,7 @@ fn card<R: Recipe>(config: &Config, trainer: &Trainer<R>, losses: &[(&'static st
             ("name", title.to_string_lossy().into_owned()),
             ("style", name(&config.style)),
             ("content", names(&config.content)),
-            ("recipe", "moving-style".into()),
+            ("recipe", config.recipe.name().into()),
             ("preset", config.preset.clone()),
             ("features", features),
             (
