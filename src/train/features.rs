@@ -7,12 +7,14 @@ use super::vgg::Vgg;
 /// Rectified layers of VGG that style is compared at: relu1_1 to relu5_1, of each file those that it
 /// reaches.
 const STYLE: [usize; 5] = [1, 6, 11, 20, 29];
-/// The layer that content is compared at, the deepest of these that a file reaches: relu4_1.
-const CONTENT: [usize; 3] = [20, 11, 6];
+/// Layers that content is compared at, in the network that reaches deepest: relu3_1 for where things
+/// are, relu4_1 for what they are.
+const CONTENT: [usize; 2] = [11, 20];
 
 /// Where features come from.
 pub enum Features {
-    /// Networks; style is compared in all of them, content in the one that reaches deepest.
+    /// One network or several; style is compared in all of them, content in the one that reaches
+    /// deepest.
     Networks(Vec<Vgg>),
     /// The picture itself, without any network: patches at three sizes.
     Patches,
@@ -35,14 +37,14 @@ impl Features {
                 content: structure(pictures),
             };
         };
-        let content = content_layer(networks);
+        let deepest = deepest(networks);
         let mut extracted = Extracted {
             style: Vec::new(),
             content: Vec::new(),
         };
         for (i, network) in networks.iter().enumerate() {
             for (layer, values) in network.features(pictures, &STYLE) {
-                if content == Some((i, layer)) {
+                if i == deepest && CONTENT.contains(&layer) {
                     extracted.content.push(values.shallow_clone());
                 }
                 extracted.style.push(values);
@@ -56,18 +58,15 @@ impl Features {
         let Self::Networks(networks) = self else {
             return structure(pictures);
         };
-        let features = content_layer(networks)
-            .map(|(network, layer)| networks[network].features(pictures, &[layer]));
-        let features = features.into_iter().flatten();
-        features.map(|(_, values)| values).collect()
+        let features = networks[deepest(networks)].features(pictures, &CONTENT);
+        features.into_iter().map(|(_, values)| values).collect()
     }
 }
 
-/// The network that content is compared in, and the layer.
-fn content_layer(networks: &[Vgg]) -> Option<(usize, usize)> {
-    CONTENT
-        .into_iter()
-        .find_map(|layer| Some((networks.iter().position(|n| n.has(layer))?, layer)))
+/// The network that content is compared in.
+fn deepest(networks: &[Vgg]) -> usize {
+    let depths = networks.iter().map(Vgg::depth).enumerate();
+    depths.max_by_key(|(_, depth)| *depth).map_or(0, |(i, _)| i)
 }
 
 /// Width of a patch in pixels.

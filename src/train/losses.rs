@@ -81,13 +81,13 @@ fn quantiles(sorted: &Tensor, n: i64) -> Tensor {
 }
 
 /// Mean squared distance of features that are to be the same at every place, relative to their
-/// mean square; summed over the layers.
+/// mean square; the mean over the layers.
 pub fn feature_distance(features: &[Tensor], wanted: &[Tensor]) -> Tensor {
     let terms = features.iter().zip(wanted).map(|(features, wanted)| {
         let scale = wanted.square().mean(Kind::Float) + 1e-6;
         (features - wanted).square().mean(Kind::Float) / scale
     });
-    terms.sum()
+    terms.sum::<Tensor>() / features.len() as f64
 }
 
 /// How far values lie outside of [-1, 1], on average.

@@ -328,7 +328,11 @@ mod tests {
                         "{later:?}: {now:?} {then:?}"
                     );
                 }
-                assert_eq!(covered == 1.0, q[0].abs() < 31.51 && q[1].abs() < 23.51);
+                // But for what lies on the edge.
+                let inside = [31.5 - q[0].abs(), 23.5 - q[1].abs()];
+                if inside.iter().all(|room| room.abs() > 0.01) {
+                    assert_eq!(covered == 1.0, inside.iter().all(|room| *room > 0.0));
+                }
                 moved += usize::from((q[0] - p[0]).abs() > 0.5);
             }
         }

@@ -22,11 +22,11 @@ use crate::model::Playback;
 /// Directions along which distributions are compared in each iteration.
 const PROJECTIONS: i64 = 32;
 /// How often a state of the batch is a new one.
-const FRESH: f64 = 0.35;
+const FRESH: f64 = 0.6;
 /// How often a state is shown another picture, as at a cut.
 const CUT: f64 = 0.05;
 /// How often a state is moved along with the source, as the stylizer does when it follows motion.
-const FOLLOWED: f64 = 0.7;
+const FOLLOWED: f64 = 0.5;
 
 /// Weights of the losses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,21 +143,26 @@ impl MovingStyle {
         (Tensor::cat(&states, 0), shots)
     }
 
-    /// The segments of a rollout over frames of the shots. The shots become those of the last
-    /// frame; what they were is returned besides.
+    /// The segments of a rollout over frames of the shots, which become those of the last frame.
     fn segments(
         &self,
         automaton: &Automaton,
         shots: &mut Vec<Shot>,
         rng: &mut ChaCha8Rng,
-    ) -> (Vec<Segment>, Vec<Vec<Shot>>) {
+    ) -> (Vec<Segment>, History) {
         let size = self.extent.size;
         let device = automaton.device();
         let frozen = automaton.architecture().frozen() as i64;
         let updated = automaton.architecture().updated() as i64;
         let still = Shot::still_grid(size, size);
         let followed: Vec<bool> = shots.iter().map(|_| rng.random_bool(FOLLOWED)).collect();
-        let mut history = vec![shots.clone()];
+        let steady = shots.iter().zip(&followed);
+        let mut history = History {
+            steady: steady
+                .map(|(shot, followed)| *followed || shot.is_still())
+                .collect(),
+            shots: vec![shots.clone()],
+        };
         let mut segments = vec![Segment {
             change: None,
             steps: rng.random_range(2..=8),
@@ -165,7 +170,7 @@ impl MovingStyle {
         for _ in 0..rng.random_range(3..=5) {
             let previous = shots.clone();
             *shots = shots.iter().map(|shot| shot.next(size)).collect();
-            history.push(shots.clone());
+            history.shots.push(shots.clone());
             let mut grids = Vec::new();
             let mut covered = Vec::new();
             let mut frames = Vec::new();
@@ -196,7 +201,7 @@ impl MovingStyle {
 
     /// How much the pictures change from frame to frame beyond what moves: from each to the next,
     /// and from the first to the last.
-    fn unsteadiness(&self, pictures: &[Tensor], history: &[Vec<Shot>]) -> Tensor {
+    fn unsteadiness(&self, pictures: &[Tensor], history: &History) -> Tensor {
         let size = self.extent.size;
         let last = pictures.len() - 1;
         // The first picture may still be growing.
@@ -206,11 +211,15 @@ impl MovingStyle {
             .collect();
         let terms = pairs.iter().map(|&(from, to)| {
             let device = pictures[to].device();
-            let (grids, covered): (Vec<_>, Vec<_>) = history[to]
+            let (grids, covered): (Vec<_>, Vec<_>) = history.shots[to]
                 .iter()
-                .zip(&history[from])
-                .map(|(now, then)| {
-                    let (flow, inside) = now.flow(then, size, size);
+                .zip(&history.shots[from])
+                .zip(&history.steady)
+                .map(|((now, then), steady)| {
+                    let (flow, mut inside) = now.flow(then, size, size);
+                    if !steady {
+                        inside.fill(0.0);
+                    }
                     (grid(&flow, size, size, device), mask(&inside, size, device))
                 })
                 .unzip();
@@ -219,6 +228,15 @@ impl MovingStyle {
         });
         terms.sum::<Tensor>() / pairs.len().max(1) as f64
     }
+}
+
+/// What the frames of a rollout were.
+struct History {
+    /// The shots, frame by frame.
+    shots: Vec<Vec<Shot>>,
+    /// Which of them can be asked to be steady: not those that move while their states stay, for which
+    /// it is work enough to keep up.
+    steady: Vec<bool>,
 }
 
 impl Recipe for MovingStyle {
