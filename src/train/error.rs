@@ -41,6 +41,9 @@ pub enum TrainError {
         /// A clause.
         why: String,
     },
+    /// A sentence cannot be understood.
+    #[error("cannot take the prompt {0}")]
+    Prompt(String),
     /// Weights are nowhere to be found.
     #[error("{0}")]
     NoWeights(String),

@@ -1,4 +1,4 @@
-//! Our own recipe: the style of a picture, for video.
+//! Our own recipe: the style of a picture or of a sentence, for video.
 //!
 //! Rollouts go over frames of cameras whose motion is known. What is shown at the end must be made
 //! of what the style picture is made of and lie where the source has it; from frame to frame it must
@@ -15,6 +15,7 @@ use super::features::Features;
 use super::losses::{SlicedWasserstein, feature_distance, overflow, temporal, zero};
 use super::motion::Shot;
 use super::pool::{Entry, Pool};
+use super::prompt::PromptLoss;
 use super::recipe::{Found, Recipe};
 use super::rollout::{Change, Rollout, Segment, sample};
 use crate::model::Playback;
@@ -32,9 +33,9 @@ const FOLLOWED: f64 = 0.5;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StyleWeights {
-    /// Of the distribution of features.
+    /// Of the distribution of features, or of what the sentence asks for.
     pub style: f64,
-    /// Of the distribution of colours.
+    /// Of the distribution of colours; a sentence says nothing of it.
     pub colour: f64,
     /// Of features where the source has them.
     pub content: f64,
@@ -72,32 +73,53 @@ pub struct Extent {
     pub rate: f64,
 }
 
-/// Trains an automaton to show its source in the style of a picture.
+/// What pictures are to look like.
+pub enum Look {
+    /// Like a picture.
+    Picture {
+        /// What it is made of.
+        style: SlicedWasserstein,
+        /// Its colours.
+        colour: SlicedWasserstein,
+    },
+    /// As sentences say.
+    Prompt(PromptLoss),
+}
+
+impl Look {
+    /// Like a picture, 1 x 3 x H x W in [0, 1].
+    pub fn like(picture: &Tensor, features: &Features) -> Self {
+        let _guard = tch::no_grad_guard();
+        Self::Picture {
+            style: SlicedWasserstein::new(&features.extract(picture).style, PROJECTIONS),
+            colour: SlicedWasserstein::new(&[picture.shallow_clone()], PROJECTIONS),
+        }
+    }
+}
+
+/// Trains an automaton to show its source with another look.
 pub struct MovingStyle {
     extent: Extent,
     weights: StyleWeights,
     playback: Playback,
     content: Content,
     features: Features,
-    style: SlicedWasserstein,
-    colour: SlicedWasserstein,
+    look: Look,
     pool: Pool,
 }
 
 impl MovingStyle {
-    /// A recipe for the style of a picture, 1 x 3 x H x W in [0, 1].
+    /// A recipe for a look.
     pub fn new(
-        style: &Tensor,
+        look: Look,
         content: Content,
         features: Features,
         playback: Playback,
         extent: Extent,
         weights: StyleWeights,
     ) -> Self {
-        let _guard = tch::no_grad_guard();
         Self {
-            style: SlicedWasserstein::new(&features.extract(style).style, PROJECTIONS),
-            colour: SlicedWasserstein::new(&[style.shallow_clone()], PROJECTIONS),
+            look,
             pool: Pool::new(extent.pool),
             extent,
             weights,
@@ -242,7 +264,7 @@ struct History {
 impl Recipe for MovingStyle {
     fn iterate(&mut self, automaton: &Automaton, _: u64, rng: &mut ChaCha8Rng) -> Found {
         let size = self.extent.size;
-        let (start, segments, shots, history, wanted) = {
+        let (start, segments, shots, history, clean, wanted) = {
             let _guard = tch::no_grad_guard();
             let (mut start, mut shots) = self.batch(automaton, rng);
             // What the states look at may have been cut to another picture.
@@ -264,38 +286,55 @@ impl Recipe for MovingStyle {
                     self.content.frame(&shot, size, size)
                 })
                 .collect();
-            let wanted = self.features.content(&Tensor::cat(&clean, 0));
-            (start, segments, shots, history, wanted)
+            let clean = Tensor::cat(&clean, 0);
+            let wanted = self.features.content(&clean);
+            (start, segments, shots, history, clean, wanted)
         };
 
         let rule = automaton.rule();
         let rollout = Rollout::run(&rule, &start, segments);
         let pictures = rollout.pictures();
         let shown = &pictures[pictures.len() - 1];
-        let extracted = self.features.extract(shown);
         let weights = self.weights;
-        let terms = [
-            ("style", self.style.loss(&extracted.style) * weights.style),
-            (
-                "colour",
-                self.colour.loss(&[shown.shallow_clone()]) * weights.colour,
-            ),
+        let (content, mut terms) = match &self.look {
+            Look::Picture { style, colour } => {
+                let extracted = self.features.extract(shown);
+                let terms = vec![
+                    ("style", style.loss(&extracted.style) * weights.style),
+                    (
+                        "colour",
+                        colour.loss(&[shown.shallow_clone()]) * weights.colour,
+                    ),
+                ];
+                (extracted.content, terms)
+            }
+            Look::Prompt(prompt) => {
+                let loss = prompt.loss(shown, &clean, rng);
+                let content = self.features.content(shown);
+                (content, vec![("prompt", loss * weights.style)])
+            }
+        };
+        terms.extend([
             (
                 "content",
-                feature_distance(&extracted.content, &wanted) * weights.content,
+                feature_distance(&content, &wanted) * weights.content,
             ),
             (
                 "temporal",
                 self.unsteadiness(pictures, &history) * weights.temporal,
             ),
             ("overflow", overflow(rollout.end()) * weights.overflow),
-        ];
+        ]);
         let sum = terms
             .iter()
             .fold(zero(automaton.device()), |sum, (_, term)| sum + term);
         let gradients = rollout.backward(&rule, &sum);
         let mut losses = vec![("loss", sum.double_value(&[]))];
-        losses.extend(terms.map(|(name, term)| (name, term.double_value(&[]))));
+        losses.extend(
+            terms
+                .iter()
+                .map(|(name, term)| (*name, term.double_value(&[]))),
+        );
 
         let end = rollout.end().detach();
         let entries = shots.into_iter().enumerate().map(|(i, shot)| Entry {

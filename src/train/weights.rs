@@ -12,16 +12,52 @@ use super::TrainError;
 const VGG_REPOSITORY: &str = "timm/vgg19.tv_in1k";
 const VGG_FILE: &str = "model.safetensors";
 
+/// A CLIP in the layout of Hugging Face's CLIPModel.
+const CLIP_REPOSITORY: &str = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K";
+const CLIP_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+/// The folder of a CLIP: the one that is named or one in it, if it holds `config.json`,
+/// `tokenizer.json` and `model.safetensors`; without it ViT-B/32 from the hub, which is downloaded
+/// once.
+pub fn clip_folder(folder: Option<&Path>) -> Result<PathBuf, TrainError> {
+    let whole = |folder: &Path| CLIP_FILES.iter().all(|file| folder.join(file).is_file());
+    if let Some(folder) = folder {
+        let inner = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+        let mut inner: Vec<_> = inner.flatten().map(|entry| entry.path()).collect();
+        inner.sort();
+        inner.insert(0, folder.into());
+        if let Some(found) = inner.iter().find(|folder| whole(folder)) {
+            return std::path::absolute(found).map_err(|error| unreadable(folder, &error));
+        }
+    }
+    let mut found = None;
+    for file in CLIP_FILES {
+        let path = from_hub(CLIP_REPOSITORY, file).map_err(|why| {
+            TrainError::NoWeights(format!(
+                "the file {file} of https://huggingface.co/{CLIP_REPOSITORY} is not in {} and cannot \
+                 be downloaded: {why}. Put {} of it, or of another CLIPModel, into a folder and name \
+                 that with --weights",
+                Cache::from_env().path().display(),
+                CLIP_FILES.join(", ")
+            ))
+        })?;
+        found = path.parent().map(Path::to_path_buf);
+    }
+    found.ok_or_else(|| TrainError::NoWeights(format!("{CLIP_REPOSITORY} is in no folder")))
+}
+
+fn unreadable(folder: &Path, error: &std::io::Error) -> TrainError {
+    TrainError::NoWeights(format!(
+        "cannot look for weights in {}: {error}",
+        folder.display()
+    ))
+}
+
 /// The files of networks of VGG's shape: all `vgg*.safetensors` in a folder, to be used together;
 /// without them VGG-19 from the hub, which is downloaded once.
 pub fn vgg_files(folder: Option<&Path>) -> Result<Vec<PathBuf>, TrainError> {
     if let Some(folder) = folder {
-        let files = vgg_files_in(folder).map_err(|error| {
-            TrainError::NoWeights(format!(
-                "cannot look for weights in {}: {error}",
-                folder.display()
-            ))
-        })?;
+        let files = vgg_files_in(folder).map_err(|error| unreadable(folder, &error))?;
         if !files.is_empty() {
             return Ok(files);
         }

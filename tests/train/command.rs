@@ -250,3 +250,47 @@ fn what_cannot_be_done_is_said() {
         said(&output)
     );
 }
+
+/// From a sentence, with a CLIP whose weights are random: the loss falls all the same.
+#[test]
+fn a_sentence() {
+    let folder = folder();
+    let clip = crate::prompt::folder();
+    let output = train(
+        folder.path(),
+        &["--prompt", "A pencil sketch", "--content", "content"],
+    )
+    .args(["--weights", clip.parent().unwrap().to_str().unwrap()])
+    .args([
+        "--features",
+        "patches",
+        "--content-weight",
+        "0.05",
+        "--size",
+        "48",
+    ])
+    .args([
+        "--batch",
+        "2",
+        "--pool",
+        "8",
+        "--iterations",
+        "150",
+        "-o",
+        "sketch.pt",
+    ])
+    .output()
+    .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let model = Model::load(&folder.path().join("sketch.pt")).unwrap();
+    assert_eq!(model.card["prompt"], "A pencil sketch");
+    let log = std::fs::read_to_string(folder.path().join("sketch.run/log.jsonl")).unwrap();
+    let losses: Vec<f64> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["prompt"].as_f64())
+        .collect();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..3]), mean(&losses[losses.len() - 3..]));
+    assert!(last < first - 0.1, "from {first} to {last}: {losses:?}");
+}

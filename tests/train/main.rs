@@ -6,3 +6,4 @@ mod common;
 mod automaton;
 mod command;
 mod notebook;
+mod prompt;

@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Parser, ValueEnum};
 
-/// Trains an automaton that shows video in the style of a picture.
+/// Trains an automaton that shows video in the style of a picture, or as a sentence says.
 #[derive(Parser)]
 #[command(
     name = "nca-train",
     version,
     arg_required_else_help = true,
-    group = ArgGroup::new("what").required(true).args(["style", "resume"])
+    group = ArgGroup::new("what").required(true).args(["style", "prompt", "resume"])
 )]
 pub struct Args {
     /// Picture whose style is learned.
     #[arg(long, value_name = "PICTURE", requires = "content", requires = "out")]
     pub style: Option<PathBuf>,
+    /// Sentence that says what pictures are to look like: "A pencil sketch". Several are averaged.
+    #[arg(long, value_name = "SENTENCE", requires = "content", requires = "out")]
+    pub prompt: Vec<String>,
     /// Folders of pictures, or pictures, to train on; anything of what will be filmed is right.
     #[arg(long, value_name = "FOLDER", num_args = 1..)]
     pub content: Vec<PathBuf>,
@@ -26,7 +29,7 @@ pub struct Args {
     /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time
     /// and --device may be given anew.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
-        "style", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
+        "style", "prompt", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
         "temporal_weight", "overflow_weight",
     ])]
@@ -44,7 +47,8 @@ pub struct Args {
     /// What pictures are compared by.
     #[arg(long, value_enum, default_value_t = FeaturesName::Auto)]
     pub features: FeaturesName,
-    /// Folder of networks: all files vgg*.safetensors in it are used together.
+    /// Folder of networks: all files vgg*.safetensors in it are used together; and, for --prompt, a
+    /// CLIP: config.json, tokenizer.json, model.safetensors, in it or in a folder in it.
     #[arg(long, value_name = "FOLDER")]
     pub weights: Option<PathBuf>,
     /// Iterations in all: 3000, or 4000 for the recipe notebook.
@@ -76,7 +80,7 @@ pub struct Args {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Weight of what the picture is made of.
+    /// Weight of what the picture is made of, or of the sentence.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
     pub style_weight: f64,
     /// Weight of the colours.

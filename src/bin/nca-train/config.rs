@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
 use nca::model::{Architecture, Playback};
 use nca::train::style::{Extent, StyleWeights};
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,7 @@ use crate::args::{Args, PresetName, RecipeName};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    pub style: PathBuf,
-    pub style_size: u32,
+    pub look: Look,
     pub content: Vec<PathBuf>,
     pub out: PathBuf,
     pub recipe: Recipe,
@@ -23,6 +23,19 @@ pub struct Config {
     pub extent: Extent,
     pub style_weights: StyleWeights,
     pub seed: u64,
+}
+
+/// What is learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Look {
+    /// The style of a picture, made smaller to a longest side of `size` pixels.
+    Picture { path: PathBuf, size: u32 },
+    /// What sentences say, to the CLIP of a folder.
+    Prompt {
+        sentences: Vec<String>,
+        clip: PathBuf,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,24 +93,28 @@ const NOTEBOOK: Defaults = Defaults {
 
 impl Config {
     /// That of a new run.
-    pub fn of(args: &Args, features: Features) -> anyhow::Result<Self> {
-        // clap has seen to that they are there.
-        let (style, out) = args
-            .style
-            .clone()
-            .zip(args.out.clone())
-            .ok_or_else(|| anyhow::anyhow!("--style and --out are needed, or --resume"))?;
+    pub fn of(args: &Args, features: Features, clip: Option<PathBuf>) -> anyhow::Result<Self> {
+        let out = args.out.clone().context("--out is needed, or --resume")?;
         let (recipe, defaults) = match args.recipe {
             RecipeName::Moving => (Recipe::Moving, MOVING),
             RecipeName::Notebook => (Recipe::Notebook, NOTEBOOK),
         };
         let preset = args.preset.map_or(defaults.preset, PresetName::name);
         let preset = nca::train::preset::Preset::named(preset)
-            .ok_or_else(|| anyhow::anyhow!("there is no preset {preset}"))?;
+            .with_context(|| format!("there is no preset {preset}"))?;
         let absolute = |path: &Path| std::path::absolute(path);
         Ok(Self {
-            style: absolute(&style)?,
-            style_size: args.style_size.unwrap_or(defaults.style_size) as u32,
+            look: match (&args.style, clip) {
+                (Some(style), _) => Look::Picture {
+                    path: absolute(style)?,
+                    size: args.style_size.unwrap_or(defaults.style_size) as u32,
+                },
+                (None, Some(clip)) => Look::Prompt {
+                    sentences: args.prompt.clone(),
+                    clip,
+                },
+                (None, None) => bail!("--style or --prompt is needed, or --resume"),
+            },
             content: args
                 .content
                 .iter()

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use nca::model::Card;
 use nca::train::automaton::{Automaton, Initialisation};
 use nca::train::checkpoint::Checkpoint;
+use nca::train::clip::Clip;
 use nca::train::content::{Content, read_picture};
 use nca::train::evaluation::Evaluation;
 use nca::train::features;
 use nca::train::notebook::Notebook;
+use nca::train::prompt::PromptLoss;
 use nca::train::recipe::Recipe;
 use nca::train::run_folder::RunFolder;
-use nca::train::style::MovingStyle;
+use nca::train::style::{Look, MovingStyle};
 use nca::train::trainer::Trainer;
 use nca::train::vgg::Vgg;
 use nca::train::{TrainError, device, preview, weights};
@@ -46,7 +48,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 fn begin(args: &Args, device: Device) -> anyhow::Result<()> {
     let features = choose_features(args)?;
-    let config = Config::of(args, features)?;
+    ensure!(
+        args.prompt.is_empty() || args.recipe == RecipeName::Moving,
+        "the recipe notebook takes a picture: --style"
+    );
+    let clip = match args.prompt.is_empty() {
+        true => None,
+        false => Some(weights::clip_folder(args.weights.as_deref())?),
+    };
+    let config = Config::of(args, features, clip)?;
     let extension = config.out.extension().and_then(|e| e.to_str());
     ensure!(
         matches!(extension, Some("pt" | "safetensors")),
@@ -104,7 +114,10 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
             networks.push(Vgg::read(file, device)?);
         }
     }
-    let style = read_picture(&config.style, config.style_size)?.to(device);
+    let picture = match &config.look {
+        config::Look::Picture { path, size } => Some(read_picture(path, *size)?.to(device)),
+        config::Look::Prompt { .. } => None,
+    };
     let mut content = Content::read(&config.content, device)?;
     if content.skipped > 0 {
         eprintln!("{} files are no pictures and are left out", content.skipped);
@@ -119,7 +132,14 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
             };
             let (playback, extent) = (config.playback, config.extent);
             let weights = config.style_weights;
-            let recipe = MovingStyle::new(&style, content, features, playback, extent, weights);
+            let look = match (&config.look, &picture) {
+                (config::Look::Prompt { sentences, clip }, _) => {
+                    Look::Prompt(PromptLoss::new(Clip::read(clip, device)?, sentences)?)
+                }
+                (_, Some(picture)) => Look::like(picture, &features),
+                (_, None) => bail!("the run says neither a picture nor a sentence"),
+            };
+            let recipe = MovingStyle::new(look, content, features, playback, extent, weights);
             (Initialisation::Still, Box::new(recipe))
         }
         config::Recipe::Notebook => {
@@ -127,7 +147,8 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
                 .into_iter()
                 .max_by_key(Vgg::depth)
                 .context("the recipe notebook compares pictures by VGG-19: --features vgg")?;
-            let recipe = Notebook::new(&style, content, network, config.extent);
+            let picture = picture.context("the recipe notebook takes a picture: --style")?;
+            let recipe = Notebook::new(&picture, content, network, config.extent);
             (Initialisation::Scaled(0.15), Box::new(recipe))
         }
     };
@@ -267,7 +288,10 @@ fn card(config: &Config, trainer: &Trainer, losses: &[(&'static str, f64)]) -> C
     Card::from(
         [
             ("name", title.to_string_lossy().into_owned()),
-            ("style", name(&config.style)),
+            match &config.look {
+                config::Look::Picture { path, .. } => ("style", name(path)),
+                config::Look::Prompt { sentences, .. } => ("prompt", sentences.join("; ")),
+            },
             ("content", names(&config.content)),
             ("recipe", config.recipe.name().into()),
             ("preset", config.preset.clone()),
