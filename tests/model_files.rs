@@ -477,3 +477,18 @@ proptest! {
         let _ = Model::from_bytes(&file);
     }
 }
+
+/// Files that the fuzzer found to take different ways through the reader.
+#[test]
+fn the_corpus_of_the_fuzzer_never_panics() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/model_file");
+    let mut read = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        if let Err(error) = Model::from_bytes(&bytes) {
+            assert!(!error.to_string().is_empty());
+        }
+        read += 1;
+    }
+    assert!(read > 0);
+}

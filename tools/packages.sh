@@ -1,7 +1,11 @@
 #!/bin/sh
 # Installs what is missing on Debian and Ubuntu. Asks for what is needed, not for packages, so that
 # whatever provides it will do, and nothing happens (and no network is needed) when all is there.
+<<<<<<< HEAD
 # Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, train, lint
+=======
+# Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, train, fuzz, lint
+>>>>>>> main
 set -eu
 
 c_compiler() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }
@@ -53,6 +57,9 @@ find_missing() {
             need ca-certificates certificates
             need python3 command_ python3
             need python3-venv venv_or_pip
+            ;;
+        fuzz)
+            need g++ command_ c++
             ;;
         lint)
             need binutils command_ readelf

@@ -80,10 +80,12 @@ fn h264_in_mp4() {
 
 #[test]
 fn vp9_in_webm() {
+    // With frames to look ahead at, the encoder of GStreamer 1.22 loses the last of a film whose
+    // pictures are hard to compress.
     through_a_file(
         "webm",
         &["vp9enc", "vp9dec", "webmmux", "matroskademux"],
-        "vp9enc deadline=1 cpu-used=8 ! webmmux",
+        "vp9enc deadline=1 cpu-used=8 lag-in-frames=0 ! webmmux",
     );
 }
 

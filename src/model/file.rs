@@ -10,6 +10,15 @@ use crate::replace_file;
 /// Most bytes that a model file can have: ten times the largest architecture's.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
 
+/// Kinds of model files that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Safetensors with the description as metadata.
+    Safetensors,
+    /// A state dict that Python opens with `torch.load(path, weights_only=True)`.
+    Pytorch,
+}
+
 impl Model {
     /// The model that `name` means: the path of a file, or the name of a bundled model.
     ///
@@ -95,17 +104,23 @@ impl Model {
         contents.into_model()
     }
 
+    /// The content of a model file of this kind. The same model gives the same bytes.
+    pub fn to_bytes(&self, kind: FileKind) -> Vec<u8> {
+        match kind {
+            FileKind::Safetensors => safetensors_file::write(self),
+            FileKind::Pytorch => pytorch::write(self),
+        }
+    }
+
     /// Writes a model file, `.safetensors` or `.pt` as its name says; replaces what stood there
     /// at once or not at all.
-    ///
-    /// The `.pt` is a state dict that Python opens with `torch.load(path, weights_only=True)`.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        let bytes = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("safetensors") => safetensors_file::write(self),
-            Some("pt" | "pth") => pytorch::write(self),
+        let kind = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("safetensors") => FileKind::Safetensors,
+            Some("pt" | "pth") => FileKind::Pytorch,
             _ => return Err(ModelError::Extension { path: path.into() }),
         };
-        replace_file(path, &bytes).map_err(|source| ModelError::Write {
+        replace_file(path, &self.to_bytes(kind)).map_err(|source| ModelError::Write {
             path: path.into(),
             source,
         })

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use architecture::{Architecture, Blur, Border, FilterScale, InvalidArchitecture, Source};
 pub use error::{FormatError, ModelError};
+pub use file::FileKind;
 
 /// A trained automaton.
 #[derive(Clone, Debug, PartialEq)]
