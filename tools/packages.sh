@@ -1,11 +1,7 @@
 #!/bin/sh
 # Installs what is missing on Debian and Ubuntu. Asks for what is needed, not for packages, so that
 # whatever provides it will do, and nothing happens (and no network is needed) when all is there.
-<<<<<<< HEAD
-# Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, train, lint
-=======
 # Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, train, fuzz, lint
->>>>>>> main
 set -eu
 
 c_compiler() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }

@@ -23,11 +23,16 @@ use crate::model::Playback;
 /// Directions along which distributions are compared in each iteration.
 const PROJECTIONS: i64 = 32;
 /// How often a state of the batch is a new one.
-const FRESH: f64 = 0.6;
+const FRESH: f64 = 0.4;
+/// How often the states of a batch grow much older first, without being learned from: nothing may
+/// grow over the picture however long it is looked at.
+const AGED: f64 = 0.25;
+/// So many steps at most.
+const AGE: u32 = 250;
 /// How often a state is shown another picture, as at a cut.
 const CUT: f64 = 0.05;
 /// How often a state is moved along with the source, as the stylizer does when it follows motion.
-const FOLLOWED: f64 = 0.5;
+const FOLLOWED: f64 = 0.7;
 
 /// Weights of the losses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +55,7 @@ impl Default for StyleWeights {
         Self {
             style: 1.0,
             colour: 2.0,
-            content: 1.0,
+            content: 2.0,
             temporal: 30.0,
             overflow: 100.0,
         }
@@ -276,6 +281,12 @@ impl Recipe for MovingStyle {
             let updated = automaton.architecture().updated() as i64;
             let unfrozen = start.narrow(1, source.size()[1], updated);
             start = Tensor::cat(&[&source, &unfrozen], 1);
+            if rng.random_bool(AGED) {
+                let rule = automaton.rule();
+                for _ in 0..rng.random_range(0..=AGE) {
+                    start = rule.step(&start);
+                }
+            }
             let (segments, history) = self.segments(automaton, &mut shots, rng);
             // Noise is nothing to be kept.
             let clean: Vec<_> = shots
