@@ -282,10 +282,7 @@ impl Recipe for MovingStyle {
             let unfrozen = start.narrow(1, source.size()[1], updated);
             start = Tensor::cat(&[&source, &unfrozen], 1);
             if rng.random_bool(AGED) {
-                let rule = automaton.rule();
-                for _ in 0..rng.random_range(0..=AGE) {
-                    start = rule.step(&start);
-                }
+                start = aged(automaton, start, rng.random_range(0..=AGE));
             }
             let (segments, history) = self.segments(automaton, &mut shots, rng);
             // Noise is nothing to be kept.
@@ -365,6 +362,21 @@ impl Recipe for MovingStyle {
     fn pool(&mut self) -> &mut Pool {
         &mut self.pool
     }
+}
+
+/// States so many steps later; or where they begin to leave their bounds, which is where there is
+/// something to be learned.
+fn aged(automaton: &Automaton, mut state: Tensor, steps: u32) -> Tensor {
+    const BOUND: f64 = 1.5;
+    let rule = automaton.rule();
+    for _ in 0..steps {
+        let next = rule.step(&state);
+        if next.abs().max().double_value(&[]) > BOUND {
+            break;
+        }
+        state = next;
+    }
+    state
 }
 
 fn mask(inside: &[f32], size: usize, device: tch::Device) -> Tensor {
