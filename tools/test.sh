@@ -27,6 +27,7 @@ step "The trainer"
 LIBTORCH=$(tools/libtorch.sh)
 export LIBTORCH
 cargo clippy --locked -p nca --features train --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked -p nca --features train --no-deps
 cargo test --locked -p nca --features train --lib train::
 cargo test --locked -p nca --features train --bin nca-train --test train
 

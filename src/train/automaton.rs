@@ -287,7 +287,7 @@ impl Rule<'_> {
             }
         }
         if architecture.step_size != 1.0 {
-            values = values * f64::from(architecture.step_size);
+            values *= f64::from(architecture.step_size);
         }
         let base = self.blurred(state);
         let updated = architecture.updated() as i64;

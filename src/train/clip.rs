@@ -15,7 +15,7 @@ use super::vgg::read_tensors;
 
 /// Mean and deviation of the pictures that CLIP was trained on.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Both towers.
 pub struct Clip {
@@ -293,7 +293,7 @@ impl Tower {
         let weights = heads(&layer.query).matmul(&heads(&layer.key).transpose(2, 3));
         let mut weights = weights / (each as f64).sqrt();
         if let Some(mask) = mask {
-            weights = weights + mask;
+            weights += mask;
         }
         let seen = weights
             .softmax(-1, Kind::Float)

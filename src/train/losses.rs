@@ -133,13 +133,13 @@ pub fn colour_histogram(pictures: &Tensor) -> Tensor {
         .sqrt()
         .unsqueeze(1);
     let logarithms = (&pixels + EPSILON).log();
-    let bins = Tensor::linspace(-3.0, 3.0, BINS, (Kind::Double, pictures.device()));
+    let bins = Tensor::linspace(-3.0, 3.0, BINS, (Kind::Float, pictures.device()));
     let bins = bins.reshape([1, BINS, 1]);
     // B x bins x N: how much each pixel counts for each bin.
     let counts = |a: i64, b: i64| {
         let ratio = logarithms.select(1, a) - logarithms.select(1, b);
         let distance = (ratio.unsqueeze(1) - &bins).square() / (SIGMA * SIGMA);
-        ((distance + 1.0).reciprocal()).to_kind(Kind::Float)
+        (distance + 1.0).reciprocal()
     };
     let planes = [(0, 1, 2), (1, 0, 2), (2, 0, 1)]
         .map(|(of, u, v)| (counts(of, u) * &intensity).matmul(&counts(of, v).transpose(1, 2)));

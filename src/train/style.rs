@@ -88,7 +88,7 @@ pub enum Look {
         colour: SlicedWasserstein,
     },
     /// As sentences say.
-    Prompt(PromptLoss),
+    Prompt(Box<PromptLoss>),
 }
 
 impl Look {

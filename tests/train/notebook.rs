@@ -52,6 +52,8 @@ fn features() {
     }
 }
 
+type Loss<'a> = &'a dyn Fn(&Tensor) -> Tensor;
+
 #[test]
 fn losses_and_their_gradients() {
     let tensors = tensors();
@@ -64,7 +66,7 @@ fn losses_and_their_gradients() {
     let wanted = grams(style);
     let wanted_colours = colour_histogram(style);
     let distribution = SlicedWasserstein::new(&[style.shallow_clone()], 16);
-    let losses: [(&str, f64, &dyn Fn(&Tensor) -> Tensor); 3] = [
+    let losses: [(&str, f64, Loss<'_>); 3] = [
         ("gram", 1e-5, &|pictures| {
             let terms = grams(pictures).into_iter().zip(&wanted).zip(weights);
             terms

@@ -134,7 +134,8 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
             let weights = config.style_weights;
             let look = match (&config.look, &picture) {
                 (config::Look::Prompt { sentences, clip }, _) => {
-                    Look::Prompt(PromptLoss::new(Clip::read(clip, device)?, sentences)?)
+                    let clip = Clip::read(clip, device)?;
+                    Look::Prompt(Box::new(PromptLoss::new(clip, sentences)?))
                 }
                 (_, Some(picture)) => Look::like(picture, &features),
                 (_, None) => bail!("the run says neither a picture nor a sentence"),
