@@ -191,7 +191,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     }
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        // A folder that is reached by a link may hold the one that it is in.
+        let circular = entry.file_type()?.is_symlink() && entry.path().is_dir();
+        if !hidden && !circular {
             collect(&entry.path(), files)?;
         }
     }

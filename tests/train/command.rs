@@ -72,7 +72,7 @@ fn a_model_and_all_that_is_said_of_it() {
     let output = small(folder.path(), "12", "a.pt").output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     assert!(
-        said(&output).contains("1 files are no pictures"),
+        said(&output).contains("One file is no picture"),
         "{}",
         said(&output)
     );
@@ -172,6 +172,7 @@ fn what_cannot_be_done_is_said() {
     std::fs::create_dir(path.join("empty")).unwrap();
     std::fs::write(path.join("empty/notes.txt"), "").unwrap();
     std::fs::write(path.join("vgg-broken.safetensors"), "x").unwrap();
+    write(&path.join("small.png"), 3, 80, 40);
     let with = |changes: &[(&str, &str)], more: &[&str]| {
         let mut args: Vec<&str> = SMALL.to_vec();
         for (option, value) in changes {
@@ -215,6 +216,11 @@ fn what_cannot_be_done_is_said() {
             &[("--features", "vgg")],
             &["--weights", "nowhere"],
             &["cannot look for weights in nowhere"],
+        ),
+        (
+            &[("--style", "small.png")],
+            &["--style-size", "40"],
+            &["small.png is 40x20 pixels", "at least 32x32"],
         ),
         (&[], &["--resume", "x"], &["--resume"]),
     ] {
@@ -293,4 +299,15 @@ fn a_sentence() {
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..3]), mean(&losses[losses.len() - 3..]));
     assert!(last < first - 0.1, "from {first} to {last}: {losses:?}");
+}
+
+#[test]
+fn time_ends_it_well() {
+    let folder = folder();
+    let mut command = small(folder.path(), "100000", "timed.safetensors");
+    let output = command.args(["--max-time", "1s"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("The time is over: "), "{text}");
+    Model::load(&folder.path().join("timed.safetensors")).unwrap();
 }

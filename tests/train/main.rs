@@ -7,3 +7,4 @@ mod automaton;
 mod command;
 mod notebook;
 mod prompt;
+mod trainer;

@@ -31,6 +31,8 @@ use crate::progress::Progress;
 
 /// Pictures that are not trained on but shown in previews.
 const HELD_OUT: usize = 3;
+/// Shortest side of a style picture in pixels; below, the deepest features have no place left.
+const LEAST: i64 = 32;
 /// Iterations from one preview to the next.
 const PREVIEW: u64 = 250;
 /// Iterations from one line of the log to the next.
@@ -82,8 +84,11 @@ fn resume(args: &Args, path: &Path, device: Device) -> anyhow::Result<()> {
         why,
     };
     let (mut trainer, held_out) = prepare(&config, device)?;
-    let checkpoint = Checkpoint::read(&folder.checkpoint(), device).map_err(refuse)?;
-    trainer.restore(&checkpoint).map_err(refuse)?;
+    // A run that was ended by force may not have come to its first checkpoint.
+    if folder.checkpoint().exists() {
+        let checkpoint = Checkpoint::read(&folder.checkpoint(), device).map_err(refuse)?;
+        trainer.restore(&checkpoint).map_err(refuse)?;
+    }
     train(args, &config, trainer, &held_out, folder)
 }
 
@@ -95,7 +100,8 @@ fn choose_features(args: &Args) -> anyhow::Result<Features> {
     match (weights::vgg_files(args.weights.as_deref()), args.features) {
         (Ok(files), _) => Ok(Features::Networks(files)),
         (Err(error), FeaturesName::Auto)
-            if args.weights.is_none() && args.recipe == RecipeName::Moving =>
+            if args.recipe == RecipeName::Moving
+                && (args.weights.is_none() || !args.prompt.is_empty()) =>
         {
             eprintln!(
                 "{error}\nPictures are compared by their patches instead, which gives a plainer style."
@@ -115,12 +121,24 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
         }
     }
     let picture = match &config.look {
-        config::Look::Picture { path, size } => Some(read_picture(path, *size)?.to(device)),
+        config::Look::Picture { path, size } => {
+            let picture = read_picture(path, *size)?;
+            let (height, width) = (picture.size()[2], picture.size()[3]);
+            ensure!(
+                height.min(width) >= LEAST,
+                "{} is {width}x{height} pixels with --style-size {size}; a style needs at least \
+                 {LEAST}x{LEAST}",
+                path.display()
+            );
+            Some(picture.to(device))
+        }
         config::Look::Prompt { .. } => None,
     };
     let mut content = Content::read(&config.content, device)?;
-    if content.skipped > 0 {
-        eprintln!("{} files are no pictures and are left out", content.skipped);
+    match content.skipped {
+        0 => {}
+        1 => eprintln!("One file is no picture and is left out"),
+        n => eprintln!("{n} files are no pictures and are left out"),
     }
     let held_out = content.hold_out(HELD_OUT);
     let (initialisation, recipe): (_, Box<dyn Recipe>) = match config.recipe {
