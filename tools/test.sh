@@ -29,7 +29,7 @@ export LIBTORCH
 cargo clippy --locked -p nca --features train --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked -p nca --features train --no-deps
 cargo test --locked -p nca --features train --lib train::
-cargo test --locked -p nca --features train --bin nca-train --test train
+cargo test --locked -p nca --features train --test train
 
 step "The plugin as it ships"
 cargo build --release --locked --workspace

@@ -10,9 +10,9 @@ use super::TrainError;
 use super::motion::Shot;
 
 /// Most pictures that are held in memory.
-const MOST: usize = 400;
+const MOST: usize = 150;
 /// Longest side that is kept of a picture, in pixels.
-const LONGEST: u32 = 1024;
+const LONGEST: u32 = 800;
 /// Sizes of each picture, each half of the one before.
 const LEVELS: usize = 3;
 
@@ -25,12 +25,12 @@ pub struct Content {
 }
 
 struct Picture {
-    /// 8-bit RGB, 3 x H x W, each level half as large as the one before.
+    /// RGB in [0, 1], 1 x 3 x H x W, each level half as large as the one before.
     levels: Vec<Tensor>,
 }
 
 impl Content {
-    /// Reads the pictures of files and of folders and all that is in them. Of very many, 400 spread
+    /// Reads the pictures of files and of folders and all that is in them. Of very many, 150 spread
     /// evenly over them are taken.
     pub fn read(paths: &[PathBuf], device: Device) -> Result<Self, TrainError> {
         let mut files = Vec::new();
@@ -96,12 +96,12 @@ impl Content {
     /// Width and height of a picture.
     pub fn extent(&self, picture: usize) -> [usize; 2] {
         let size = self.pictures[picture].levels[0].size();
-        [size[2] as usize, size[1] as usize]
+        [size[3] as usize, size[2] as usize]
     }
 
     /// A whole picture, 1 x 3 x H x W in [0, 1].
     pub fn picture(&self, picture: usize) -> Tensor {
-        self.pictures[picture].values(0)
+        self.pictures[picture].levels[0].shallow_clone()
     }
 
     /// A random shot through a window of `size` x `size` pixels.
@@ -117,9 +117,7 @@ impl Content {
         let picture = &self.pictures[shot.picture];
         let level = shot.level.min(picture.levels.len() - 1);
         let grid = grid(&shot.grid(width, height), width, height, self.device);
-        let frame = picture
-            .values(level)
-            .grid_sampler_2d(&grid, BICUBIC, REFLECTION, false)
+        let frame = picture.levels[level].grid_sampler_2d(&grid, BICUBIC, REFLECTION, false)
             * f64::from(shot.gain());
         let frame = match shot.noise {
             0.0 => frame,
@@ -154,16 +152,15 @@ impl Picture {
             Tensor::from_slice(pixels.as_raw())
                 .reshape([i64::from(height), i64::from(width), 3])
                 .permute([2, 0, 1])
+                .unsqueeze(0)
+                .to_kind(Kind::Float)
                 .contiguous()
                 .to(device)
+                / 255.0
         });
         Self {
             levels: levels.collect(),
         }
-    }
-
-    fn values(&self, level: usize) -> Tensor {
-        self.levels[level].unsqueeze(0).to_kind(Kind::Float) / 255.0
     }
 }
 
@@ -180,7 +177,7 @@ pub fn read_picture(path: &Path, longest: u32) -> Result<Tensor, TrainError> {
         picture
     };
     let picture = Picture::new(picture, Device::Cpu);
-    Ok(picture.values(0))
+    Ok(picture.levels[0].shallow_clone())
 }
 
 /// All files below `path`, or `path` itself.

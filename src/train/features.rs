@@ -22,7 +22,8 @@ pub enum Features {
 
 /// Features of pictures.
 pub struct Extracted {
-    /// For style: B x C x H x W each, with channels and sizes of their own.
+    /// For style: C x H x W each, with channels and sizes of their own, of all pictures or of half of
+    /// them.
     pub style: Vec<Tensor>,
     /// For content: likewise.
     pub content: Vec<Tensor>,
@@ -43,7 +44,16 @@ impl Features {
             content: Vec::new(),
         };
         for (i, network) in networks.iter().enumerate() {
-            for (layer, values) in network.features(pictures, &STYLE) {
+            let seen = match i {
+                _ if i == deepest => pictures.shallow_clone(),
+                // One network sees all; for the others, which are dear, a random half must do.
+                _ => {
+                    let batch = pictures.size()[0];
+                    let order = Tensor::randperm(batch, (Kind::Int64, pictures.device()));
+                    pictures.index_select(0, &order.narrow(0, 0, (batch + 1) / 2))
+                }
+            };
+            for (layer, values) in network.features(&seen, &STYLE) {
                 if i == deepest && CONTENT.contains(&layer) {
                     extracted.content.push(values.shallow_clone());
                 }

@@ -5,7 +5,7 @@
 use tch::{Device, Kind, Tensor};
 
 /// Places of a picture that are compared at most; more are sampled.
-const PLACES: i64 = 4096;
+const PLACES: i64 = 2048;
 
 /// The distribution of features of a style picture, at several layers.
 pub struct SlicedWasserstein {

@@ -29,10 +29,11 @@ const FRESH: f64 = 0.4;
 const AGED: f64 = 0.25;
 /// So many steps at most.
 const AGE: u32 = 250;
-/// How often a state is shown another picture, as at a cut.
-const CUT: f64 = 0.05;
+/// How often a state is shown another picture, as at a cut. States start as the picture and are moved
+/// along with it: without cuts a rule would keep the picture it has, instead of looking at its source.
+const CUT: f64 = 0.25;
 /// How often a state is moved along with the source, as the stylizer does when it follows motion.
-const FOLLOWED: f64 = 0.7;
+const FOLLOWED: f64 = 0.5;
 
 /// Weights of the losses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,7 +56,7 @@ impl Default for StyleWeights {
         Self {
             style: 1.0,
             colour: 2.0,
-            content: 2.0,
+            content: 1.5,
             temporal: 30.0,
             overflow: 100.0,
         }
