@@ -7,4 +7,5 @@ mod automaton;
 mod command;
 mod notebook;
 mod prompt;
+mod rollout;
 mod trainer;
