@@ -17,7 +17,7 @@ fn segments(automaton: &Automaton) -> Vec<Segment> {
     let (frozen, updated) = (architecture.frozen() as i64, architecture.updated() as i64);
     let n = SIZE as i64;
     tch::manual_seed(2);
-    let mut change = |flow: &[f32], covered: &[f32]| {
+    let change = |flow: &[f32], covered: &[f32]| {
         let frame = Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu));
         let start = automaton.start(&frame);
         Some(Change {
