@@ -272,16 +272,18 @@ fn a_sentence() {
         "patches",
         "--content-weight",
         "0.05",
+        "--temporal-weight",
+        "0",
         "--size",
         "48",
     ])
     .args([
         "--batch",
-        "2",
+        "4",
         "--pool",
         "8",
         "--iterations",
-        "150",
+        "250",
         "-o",
         "sketch.pt",
     ])
@@ -297,8 +299,10 @@ fn a_sentence() {
         .filter_map(|line| line["prompt"].as_f64())
         .collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
-    let (first, last) = (mean(&losses[..3]), mean(&losses[losses.len() - 3..]));
-    assert!(last < first - 0.1, "from {first} to {last}: {losses:?}");
+    // Random crops make each of them uncertain by some 0.05.
+    let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 10..]));
+    println!("from {first} to {last}");
+    assert!(last < first - 0.06, "from {first} to {last}: {losses:?}");
 }
 
 #[test]
