@@ -12,6 +12,7 @@
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
 //! - [`consistency`]: how steady what comes out is.
+//! - `train`: how a model is made. Only with the cargo feature `train`.
 
 #![warn(missing_docs)]
 
@@ -27,6 +28,8 @@ mod replace;
 pub mod source;
 mod state;
 pub mod stylizer;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use replace::replace_file;
 pub use state::{Size, State};

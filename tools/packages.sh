@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing on Debian and Ubuntu. Asks for what is needed, not for packages, so that
 # whatever provides it will do, and nothing happens (and no network is needed) when all is there.
-# Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, fuzz, lint
+# Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, train, fuzz, lint
 set -eu
 
 c_compiler() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }
@@ -42,6 +42,14 @@ find_missing() {
             need gstreamer1.0-libav element avdec_h264
             ;;
         clip)
+            need ca-certificates certificates
+            need python3 command_ python3
+            need python3-venv venv_or_pip
+            ;;
+        train)
+            need g++ command_ c++
+            need gcc command_ cc
+            need libc6-dev c_compiler
             need ca-certificates certificates
             need python3 command_ python3
             need python3-venv venv_or_pip

@@ -23,6 +23,14 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 step "Tests"
 cargo test --locked --workspace
 
+step "The trainer"
+LIBTORCH=$(tools/libtorch.sh)
+export LIBTORCH
+cargo clippy --locked -p nca --features train --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked -p nca --features train --no-deps
+cargo test --locked -p nca --features train --lib train::
+cargo test --locked -p nca --features train --test train
+
 step "The plugin as it ships"
 cargo build --release --locked --workspace
 tools/check-plugin.sh "${CARGO_TARGET_DIR:-target}/release/libgstnca.so"

@@ -1,0 +1,12 @@
+//! Lets nca-train find libtorch where it was built against it, without any variable set.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
+    if std::env::var_os("CARGO_FEATURE_TRAIN").is_none() {
+        return;
+    }
+    if let Ok(libtorch) = std::env::var("LIBTORCH") {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
+    }
+}

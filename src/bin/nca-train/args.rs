@@ -1,0 +1,165 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Parser, ValueEnum};
+
+/// Trains an automaton that shows video in the style of a picture, or as a sentence says.
+#[derive(Parser)]
+#[command(
+    name = "nca-train",
+    version,
+    arg_required_else_help = true,
+    group = ArgGroup::new("what").required(true).args(["style", "prompt", "resume"])
+)]
+pub struct Args {
+    /// Picture whose style is learned.
+    #[arg(long, value_name = "PICTURE", requires = "content", requires = "out")]
+    pub style: Option<PathBuf>,
+    /// Sentence that says what pictures are to look like: "A pencil sketch". Several are averaged.
+    #[arg(long, value_name = "SENTENCE", requires = "content", requires = "out")]
+    pub prompt: Vec<String>,
+    /// Folders of pictures, or pictures, to train on; anything of what will be filmed is right.
+    #[arg(long, value_name = "FOLDER", num_args = 1..)]
+    pub content: Vec<PathBuf>,
+    /// Model file to write (.pt or .safetensors).
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time
+    /// and --device may be given anew.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = [
+        "style", "prompt", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
+        "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
+        "temporal_weight", "overflow_weight",
+    ])]
+    pub resume: Option<PathBuf>,
+    /// Folder for logs, previews and checkpoints; by default beside the model file.
+    #[arg(long, value_name = "FOLDER")]
+    pub run: Option<PathBuf>,
+
+    /// What training does.
+    #[arg(long, value_enum, default_value_t = RecipeName::Moving)]
+    pub recipe: RecipeName,
+    /// Size of the automaton; by default live, or notebook for the recipe of that name.
+    #[arg(long, value_enum)]
+    pub preset: Option<PresetName>,
+    /// What pictures are compared by.
+    #[arg(long, value_enum, default_value_t = FeaturesName::Auto)]
+    pub features: FeaturesName,
+    /// Folder of networks: all files vgg*.safetensors in it are used together; and, for --prompt, a
+    /// CLIP: config.json, tokenizer.json, model.safetensors, in it or in a folder in it.
+    #[arg(long, value_name = "FOLDER")]
+    pub weights: Option<PathBuf>,
+    /// Iterations in all: 3000, or 4000 for the recipe notebook.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub iterations: Option<u64>,
+    /// Ends after this time: 90s, 20m, 3h.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub max_time: Option<Duration>,
+    /// Width and height of what is trained on, in pixels: 128, or 224 for the recipe notebook.
+    #[arg(long, value_name = "N", value_parser = length)]
+    pub size: Option<usize>,
+    /// Longest side that the style picture is made smaller to, in pixels: the smaller, the finer its
+    /// strokes. 288, or 224 for the recipe notebook.
+    #[arg(long, value_name = "N", value_parser = length)]
+    pub style_size: Option<usize>,
+    /// States an iteration.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = count)]
+    pub batch: usize,
+    /// States that live from iteration to iteration: 64, or 400 for the recipe notebook.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub pool: Option<usize>,
+    /// Learning rate at the beginning: 0.002, or 0.001 for the recipe notebook.
+    #[arg(long, value_name = "RATE", value_parser = positive)]
+    pub rate: Option<f64>,
+    /// Of all chance.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Where it is computed: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+
+    /// Weight of what the picture is made of, or of the sentence.
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
+    pub style_weight: f64,
+    /// Weight of the colours.
+    #[arg(long, value_name = "X", default_value_t = 2.0, value_parser = weight)]
+    pub colour_weight: f64,
+    /// Weight of what the source shows.
+    #[arg(long, value_name = "X", default_value_t = 1.5, value_parser = weight)]
+    pub content_weight: f64,
+    /// Weight of steadiness from frame to frame.
+    #[arg(long, value_name = "X", default_value_t = 30.0, value_parser = weight)]
+    pub temporal_weight: f64,
+    /// Weight of values out of bounds.
+    #[arg(long, value_name = "X", default_value_t = 100.0, value_parser = weight)]
+    pub overflow_weight: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum RecipeName {
+    /// Our own: for video, by sliced Wasserstein distances.
+    Moving,
+    /// That of the published training notebooks: for stills, by Gram matrices. It takes no weights of
+    /// losses.
+    Notebook,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum PresetName {
+    /// Fast enough for 1280x720 on a laptop's processor.
+    Live,
+    /// Richer, for files and graphics cards.
+    Fine,
+    /// That of the published training notebooks.
+    Notebook,
+}
+
+impl PresetName {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Fine => "fine",
+            Self::Notebook => "notebook",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum FeaturesName {
+    /// VGG-19 where its weights are found or can be downloaded, else patches.
+    Auto,
+    /// Networks of VGG-19's shape.
+    Vgg,
+    /// Patches of the picture: needs no network and no download.
+    Patches,
+}
+
+fn length(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (32..=2048).contains(&n) => Ok(n),
+        _ => Err("it must be a whole number from 32 to 2048".into()),
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=4096).contains(&n) => Ok(n),
+        _ => Err("it must be a whole number from 1 to 4096".into()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(x) if x > 0.0 && f64::is_finite(x) => Ok(x),
+        _ => Err("it must be a number above 0".into()),
+    }
+}
+
+fn weight(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(x) if x >= 0.0 && f64::is_finite(x) => Ok(x),
+        _ => Err("it must be a number, at least 0".into()),
+    }
+}

@@ -1,0 +1,342 @@
+//! A run from its beginning, or from where it stopped, to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, bail, ensure};
+use nca::model::Card;
+use nca::train::automaton::{Automaton, Initialisation};
+use nca::train::checkpoint::Checkpoint;
+use nca::train::clip::Clip;
+use nca::train::content::{Content, read_picture};
+use nca::train::evaluation::Evaluation;
+use nca::train::features;
+use nca::train::notebook::Notebook;
+use nca::train::prompt::PromptLoss;
+use nca::train::recipe::Recipe;
+use nca::train::run_folder::RunFolder;
+use nca::train::style::{Look, MovingStyle};
+use nca::train::trainer::Trainer;
+use nca::train::vgg::Vgg;
+use nca::train::{TrainError, device, preview, weights};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tch::Device;
+
+use crate::args::{Args, FeaturesName, RecipeName};
+use crate::config::{self, Config, Features};
+use crate::progress::Progress;
+
+/// Pictures that are not trained on but shown in previews.
+const HELD_OUT: usize = 3;
+/// Shortest side of a style picture in pixels; below, the deepest features have no place left.
+const LEAST: i64 = 32;
+/// Iterations from one preview to the next.
+const PREVIEW: u64 = 250;
+/// Iterations from one line of the log to the next.
+const LOG: u64 = 10;
+/// From one checkpoint to the next.
+const CHECKPOINT: Duration = Duration::from_secs(120);
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let device = device(&args.device)?;
+    match &args.resume {
+        Some(path) => resume(args, path, device),
+        None => begin(args, device),
+    }
+}
+
+fn begin(args: &Args, device: Device) -> anyhow::Result<()> {
+    let features = choose_features(args)?;
+    ensure!(
+        args.prompt.is_empty() || args.recipe == RecipeName::Moving,
+        "the recipe notebook takes a picture: --style"
+    );
+    let clip = match args.prompt.is_empty() {
+        true => None,
+        false => Some(weights::clip_folder(args.weights.as_deref())?),
+    };
+    let config = Config::of(args, features, clip)?;
+    let extension = config.out.extension().and_then(|e| e.to_str());
+    ensure!(
+        matches!(extension, Some("pt" | "safetensors")),
+        "cannot write a model to {}: its name must end in .safetensors or .pt",
+        config.out.display()
+    );
+    let (trainer, held_out) = prepare(&config, device)?;
+    let folder = args
+        .run
+        .clone()
+        .unwrap_or_else(|| config.out.with_extension("run"));
+    let folder = RunFolder::create(&folder, &config)?;
+    train(args, &config, trainer, &held_out, folder)
+}
+
+fn resume(args: &Args, path: &Path, device: Device) -> anyhow::Result<()> {
+    let (folder, mut config) = RunFolder::resume::<Config>(path)?;
+    if let Some(iterations) = args.iterations {
+        config.extent.iterations = iterations;
+    }
+    let refuse = |why| TrainError::Resume {
+        path: path.into(),
+        why,
+    };
+    let (mut trainer, held_out) = prepare(&config, device)?;
+    // A run that was ended by force may not have come to its first checkpoint.
+    if folder.checkpoint().exists() {
+        let checkpoint = Checkpoint::read(&folder.checkpoint(), device).map_err(refuse)?;
+        trainer.restore(&checkpoint).map_err(refuse)?;
+    }
+    train(args, &config, trainer, &held_out, folder)
+}
+
+/// Which networks, or none.
+fn choose_features(args: &Args) -> anyhow::Result<Features> {
+    if args.features == FeaturesName::Patches {
+        return Ok(Features::Patches);
+    }
+    match (weights::vgg_files(args.weights.as_deref()), args.features) {
+        (Ok(files), _) => Ok(Features::Networks(files)),
+        (Err(error), FeaturesName::Auto)
+            if args.recipe == RecipeName::Moving
+                && (args.weights.is_none() || !args.prompt.is_empty()) =>
+        {
+            eprintln!(
+                "{error}\nPictures are compared by their patches instead, which gives a plainer style."
+            );
+            Ok(Features::Patches)
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// The trainer of a configuration, not begun, and the pictures that it does not see.
+fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)> {
+    let mut networks = Vec::new();
+    if let Features::Networks(files) = &config.features {
+        for file in files {
+            networks.push(Vgg::read(file, device)?);
+        }
+    }
+    let picture = match &config.look {
+        config::Look::Picture { path, size } => {
+            let picture = read_picture(path, *size)?;
+            let (height, width) = (picture.size()[2], picture.size()[3]);
+            ensure!(
+                height.min(width) >= LEAST,
+                "{} is {width}x{height} pixels with --style-size {size}; a style needs at least \
+                 {LEAST}x{LEAST}",
+                path.display()
+            );
+            Some(picture.to(device))
+        }
+        config::Look::Prompt { .. } => None,
+    };
+    let mut content = Content::read(&config.content, device)?;
+    match content.skipped {
+        0 => {}
+        1 => eprintln!("One file is no picture and is left out"),
+        n => eprintln!("{n} files are no pictures and are left out"),
+    }
+    let held_out = content.hold_out(HELD_OUT);
+    let (initialisation, recipe): (_, Box<dyn Recipe>) = match config.recipe {
+        config::Recipe::Moving => {
+            let features = if networks.is_empty() {
+                features::Features::Patches
+            } else {
+                features::Features::Networks(networks)
+            };
+            let (playback, extent) = (config.playback, config.extent);
+            let weights = config.style_weights;
+            let look = match (&config.look, &picture) {
+                (config::Look::Prompt { sentences, clip }, _) => {
+                    let clip = Clip::read(clip, device)?;
+                    Look::Prompt(Box::new(PromptLoss::new(clip, sentences)?))
+                }
+                (_, Some(picture)) => Look::like(picture, &features),
+                (_, None) => bail!("the run says neither a picture nor a sentence"),
+            };
+            let recipe = MovingStyle::new(look, content, features, playback, extent, weights);
+            (Initialisation::Still, Box::new(recipe))
+        }
+        config::Recipe::Notebook => {
+            let network = networks
+                .into_iter()
+                .max_by_key(Vgg::depth)
+                .context("the recipe notebook compares pictures by VGG-19: --features vgg")?;
+            let picture = picture.context("the recipe notebook takes a picture: --style")?;
+            let recipe = Notebook::new(&picture, content, network, config.extent);
+            (Initialisation::Scaled(0.15), Box::new(recipe))
+        }
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    rng.set_stream(u64::MAX);
+    let automaton = Automaton::new(&config.architecture, initialisation, &mut rng, device);
+    Ok((Trainer::new(automaton, recipe, config.seed), held_out))
+}
+
+fn train(
+    args: &Args,
+    config: &Config,
+    mut trainer: Trainer,
+    held_out: &Content,
+    mut folder: RunFolder,
+) -> anyhow::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    ctrlc::set_handler(move || {
+        // The second time there is no patience.
+        if stopped.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot catch Ctrl-C")?;
+    let iterations = config.extent.iterations;
+    let end = args.max_time.map(|time| Instant::now() + time);
+    let progress = Progress::new(trainer.iteration(), iterations);
+    progress.say(&format!("Logs and previews: {}", folder.path().display()));
+
+    let mut losses = Vec::new();
+    let mut saved = Instant::now();
+    let why = loop {
+        if trainer.iteration() >= iterations {
+            break "All iterations are done";
+        } else if stop.load(Ordering::Relaxed) {
+            break "Stopped";
+        } else if end.is_some_and(|end| Instant::now() >= end) {
+            break "The time is over";
+        }
+        let report = trainer.iterate()?;
+        progress.show(&report);
+        if let Some(rollback) = report.rolled_back {
+            progress.say(&format!(
+                "The loss went to {:.3}: back to iteration {}, with {} of the learning rate",
+                rollback.loss, rollback.to, rollback.rate_factor
+            ));
+            continue;
+        }
+        if report.iteration.is_multiple_of(LOG) {
+            let mut values = report.losses.clone();
+            values.push(("rate", report.rate));
+            folder.log(report.iteration, trainer.seconds(), &values)?;
+        }
+        losses = report.losses;
+        if report.iteration.is_multiple_of(PREVIEW) {
+            look(config, &trainer, held_out, &mut folder)?;
+        }
+        if saved.elapsed() >= CHECKPOINT {
+            save(config, &mut trainer, &folder, &losses)?;
+            saved = Instant::now();
+        }
+    };
+    progress.finish();
+    save(config, &mut trainer, &folder, &losses)?;
+    if !trainer.iteration().is_multiple_of(PREVIEW) {
+        look(config, &trainer, held_out, &mut folder)?;
+    }
+    println!(
+        "{why}: {} of {iterations} iterations in {}",
+        trainer.iteration(),
+        humantime::format_duration(Duration::from_secs(trainer.seconds() as u64))
+    );
+    println!("Model     {}", config.out.display());
+    println!("Previews  {}", folder.path().join("previews").display());
+    if trainer.iteration() < iterations {
+        println!("Go on     nca-train --resume {}", folder.path().display());
+    }
+    Ok(())
+}
+
+/// Measurements and pictures of how far it has come.
+fn look(
+    config: &Config,
+    trainer: &Trainer,
+    held_out: &Content,
+    folder: &mut RunFolder,
+) -> anyhow::Result<()> {
+    if held_out.is_empty() {
+        return Ok(());
+    }
+    let (automaton, playback) = (trainer.automaton(), config.playback);
+    let iteration = trainer.iteration();
+    let evaluation = Evaluation::of(automaton, playback, held_out, config.extent.size);
+    folder.log(iteration, trainer.seconds(), &evaluation.values())?;
+    let stills = preview::stills(automaton, playback, held_out);
+    folder.preview("stills", iteration, &stills)?;
+    let clip = preview::clip(automaton, playback, held_out);
+    folder.preview("clip", iteration, &clip)?;
+    Ok(())
+}
+
+fn save(
+    config: &Config,
+    trainer: &mut Trainer,
+    folder: &RunFolder,
+    losses: &[(&'static str, f64)],
+) -> anyhow::Result<()> {
+    folder.save(&trainer.checkpoint())?;
+    let card = card(config, trainer, losses);
+    let model = trainer.automaton().to_model(config.playback, card);
+    Ok(model.save(&config.out)?)
+}
+
+/// What the model says of itself.
+fn card(config: &Config, trainer: &Trainer, losses: &[(&'static str, f64)]) -> Card {
+    let name = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        name.to_string_lossy().into_owned()
+    };
+    let names = |paths: &[PathBuf]| paths.iter().map(name).collect::<Vec<_>>().join(", ");
+    let parameters: usize = trainer
+        .automaton()
+        .parameters()
+        .iter()
+        .map(|(_, parameter)| parameter.numel())
+        .sum();
+    let losses = losses
+        .iter()
+        .map(|(name, loss)| format!("{name} {loss:.4}"));
+    let title = config.out.file_stem().unwrap_or_default();
+    let features = match &config.features {
+        Features::Networks(files) => names(files),
+        Features::Patches => "patches".into(),
+    };
+    let extent = &config.extent;
+    Card::from(
+        [
+            ("name", title.to_string_lossy().into_owned()),
+            match &config.look {
+                config::Look::Picture { path, .. } => ("style", name(path)),
+                config::Look::Prompt { sentences, .. } => ("prompt", sentences.join("; ")),
+            },
+            ("content", names(&config.content)),
+            ("recipe", config.recipe.name().into()),
+            ("preset", config.preset.clone()),
+            ("features", features),
+            (
+                "training",
+                format!(
+                    "{} iterations, batch {}, {}x{} pixels, seed {}",
+                    trainer.iteration(),
+                    extent.batch,
+                    extent.size,
+                    extent.size,
+                    config.seed
+                ),
+            ),
+            ("losses", losses.collect::<Vec<_>>().join(", ")),
+            ("parameters", parameters.to_string()),
+            (
+                "date",
+                humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            ),
+            (
+                "made-with",
+                format!("nca-train {}", env!("CARGO_PKG_VERSION")),
+            ),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    )
+}

@@ -1,0 +1,141 @@
+//! Runs of the automaton that are differentiated: many steps over frames that move.
+//!
+//! Only states are kept. Losses look at the pictures that a rollout shows; their gradients are then
+//! carried back step by step, each of which is computed again for that.
+
+use tch::{Kind, Tensor};
+
+use super::automaton::{Gradients, Rule};
+
+/// Steps on one frame.
+pub struct Segment {
+    /// What changes before the steps; `None`: nothing, the state goes on as it is.
+    pub change: Option<Change>,
+    /// How many steps follow.
+    pub steps: usize,
+}
+
+/// Another frame.
+pub struct Change {
+    /// Its frozen channels, B x F x H x W.
+    pub source: Tensor,
+    /// Where the state comes from, as grid_sample takes it, B x H x W x 2; the unfrozen channels
+    /// are sampled bicubically, as the stylizer does when it follows motion.
+    pub grid: Tensor,
+    /// 1 where the state comes from somewhere, 0 where it is uncovered: B x 1 x H x W.
+    pub covered: Tensor,
+    /// What the unfrozen channels are where it is uncovered: B x (C-F) x H x W.
+    pub fresh: Tensor,
+}
+
+impl Change {
+    pub(super) fn apply(&self, unfrozen: &Tensor) -> Tensor {
+        let moved = sample(unfrozen, &self.grid);
+        &self.covered * moved + (1.0 - &self.covered) * &self.fresh
+    }
+}
+
+/// Samples B x C x H x W bicubically; beyond the edge lies the nearest pixel.
+pub fn sample(values: &Tensor, grid: &Tensor) -> Tensor {
+    const BICUBIC: i64 = 2;
+    const BORDER: i64 = 1;
+    values.grid_sampler_2d(grid, BICUBIC, BORDER, false)
+}
+
+/// A rollout that was run.
+pub struct Rollout {
+    segments: Vec<Segment>,
+    /// The state before the change of each segment.
+    before: Vec<Tensor>,
+    /// The states before each step of each segment.
+    states: Vec<Vec<Tensor>>,
+    end: Tensor,
+    pictures: Vec<Tensor>,
+}
+
+impl Rollout {
+    /// Runs the segments one after the other from the state `start`, B x C x H x W.
+    pub fn run(rule: &Rule<'_>, start: &Tensor, segments: Vec<Segment>) -> Self {
+        let _guard = tch::no_grad_guard();
+        let architecture = rule.automaton().architecture();
+        let frozen = architecture.frozen() as i64;
+        let updated = architecture.updated() as i64;
+        let mut state = start.detach();
+        let mut before = Vec::new();
+        let mut states = Vec::new();
+        let mut pictures = Vec::new();
+        for segment in &segments {
+            before.push(state.shallow_clone());
+            if let Some(change) = &segment.change {
+                let unfrozen = change.apply(&state.narrow(1, frozen, updated));
+                state = Tensor::cat(&[&change.source, &unfrozen], 1);
+            }
+            let mut kept = Vec::with_capacity(segment.steps);
+            for _ in 0..segment.steps {
+                let next = rule.step(&state);
+                kept.push(std::mem::replace(&mut state, next));
+            }
+            states.push(kept);
+            pictures.push(state.narrow(1, frozen, 3) + 0.5);
+        }
+        let leaf = |tensor: Tensor| tensor.detach().set_requires_grad(true);
+        Self {
+            segments,
+            before,
+            states,
+            end: leaf(state),
+            pictures: pictures.into_iter().map(leaf).collect(),
+        }
+    }
+
+    /// The picture shown after each segment, B x 3 x H x W, in [0, 1] where it does not overflow.
+    /// They are leaves: a loss is a function of them and of [`Self::end`].
+    pub fn pictures(&self) -> &[Tensor] {
+        &self.pictures
+    }
+
+    /// The last state, B x C x H x W; a leaf, too.
+    pub fn end(&self) -> &Tensor {
+        &self.end
+    }
+
+    /// Gradients of the automaton's parameters of a scalar function of pictures and end.
+    pub fn backward(&self, rule: &Rule<'_>, loss: &Tensor) -> Gradients {
+        loss.backward();
+        let frozen = rule.automaton().architecture().frozen() as i64;
+        let updated = rule.automaton().architecture().updated() as i64;
+        let of = |leaf: &Tensor| {
+            let gradient = leaf.grad();
+            gradient.defined().then_some(gradient)
+        };
+        let mut gradient = of(&self.end).unwrap_or_else(|| self.end.zeros_like());
+        let mut sums = Gradients::new();
+        for (((segment, before), states), picture) in self
+            .segments
+            .iter()
+            .zip(&self.before)
+            .zip(&self.states)
+            .zip(&self.pictures)
+            .rev()
+        {
+            if let Some(shown) = of(picture) {
+                let _ = gradient.narrow(1, frozen, 3).g_add_(&shown);
+            }
+            for state in states.iter().rev() {
+                gradient = rule.step_backward(state, &gradient, &mut sums);
+            }
+            if let Some(change) = &segment.change {
+                let unfrozen = before.narrow(1, frozen, updated);
+                let unfrozen = unfrozen.detach().set_requires_grad(true);
+                let dot = change.apply(&unfrozen) * gradient.narrow(1, frozen, updated);
+                let of_unfrozen =
+                    Tensor::run_backward(&[dot.sum(Kind::Float)], &[&unfrozen], false, false);
+                gradient = Tensor::cat(
+                    &[&gradient.narrow(1, 0, frozen).zeros_like(), &of_unfrozen[0]],
+                    1,
+                );
+            }
+        }
+        rule.finish(sums)
+    }
+}

@@ -1,0 +1,317 @@
+//! The program nca-train, with features that need no network.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use nca::model::Model;
+use tempfile::TempDir;
+
+use crate::common::Picture;
+
+/// A folder with a style picture and content, most of which are pictures.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::create_dir(path.join("content")).unwrap();
+    for seed in 0..5 {
+        write(&path.join(format!("content/{seed}.png")), seed, 96, 80);
+    }
+    std::fs::write(path.join("content/readme.txt"), "no picture").unwrap();
+    write(&path.join("style.png"), 77, 64, 64);
+    folder
+}
+
+fn write(path: &Path, seed: u32, width: usize, height: usize) {
+    let picture = Picture::synthetic(nca::Size::new(width, height), seed);
+    let (width, height) = (width as u32, height as u32);
+    image::save_buffer(path, &picture.pixels, width, height, image::ColorType::Rgb8).unwrap();
+}
+
+fn train(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nca-train"));
+    command
+        .current_dir(folder)
+        .args(["--device", "cpu"])
+        .args(args)
+        // Nothing is downloaded, nor taken from a cache.
+        .env("HF_HOME", folder.join("hub"))
+        .env("HF_ENDPOINT", "http://127.0.0.1:9")
+        .stdin(Stdio::null());
+    command
+}
+
+const SMALL: [&str; 13] = [
+    "--style",
+    "style.png",
+    "--content",
+    "content",
+    "--features",
+    "patches",
+    "--size",
+    "48",
+    "--pool",
+    "8",
+    "--batch",
+    "2",
+    "--iterations",
+];
+
+fn small(folder: &Path, iterations: &str, out: &str) -> Command {
+    let mut command = train(folder, &SMALL);
+    command.args([iterations, "-o", out]);
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_model_and_all_that_is_said_of_it() {
+    let folder = folder();
+    let output = small(folder.path(), "12", "a.pt").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("One file is no picture"),
+        "{}",
+        said(&output)
+    );
+
+    let model = Model::load(&folder.path().join("a.pt")).unwrap();
+    assert_eq!(model.architecture.channels, 12);
+    assert!(model.layers[1].weights.iter().any(|w| *w != 0.0));
+    for (key, part) in [
+        ("name", "a"),
+        ("style", "style.png"),
+        ("features", "patches"),
+        ("training", "12 iterations, batch 2, 48x48"),
+        ("losses", "content "),
+        ("parameters", "1865"),
+        ("date", "T"),
+    ] {
+        assert!(model.card[key].contains(part), "{key}: {}", model.card[key]);
+    }
+
+    let run = folder.path().join("a.run");
+    for file in [
+        "config.json",
+        "checkpoint.safetensors",
+        "losses.svg",
+        "previews/000012-stills.png",
+        "previews/000012-clip.png",
+    ] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines[0]["style"].as_f64().unwrap() > 0.0);
+    assert!(lines.iter().any(|line| line["eval/followed"].is_f64()));
+    let events = std::fs::read_dir(&run).unwrap().find(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("events.out.tfevents.")
+    });
+    let events = std::fs::read(events.unwrap().unwrap().path()).unwrap();
+    assert!(events.windows(13).any(|part| part == b"brain.Event:2"));
+    assert!(events.windows(8).any(|part| part == b"temporal"));
+
+    // A second run does not overwrite the first.
+    let output = small(folder.path(), "12", "a.pt").output().unwrap();
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("there is a run in it"),
+        "{}",
+        said(&output)
+    );
+}
+
+/// Ctrl-C, then --resume: the same model as without, to the bit.
+#[cfg(unix)]
+#[test]
+fn what_is_interrupted_goes_on_as_if_it_were_not() {
+    let folder = folder();
+    let straight = small(folder.path(), "60", "straight.pt").output().unwrap();
+    assert!(straight.status.success(), "{}", said(&straight));
+
+    let mut child = small(folder.path(), "60", "broken.pt")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = folder.path().join("broken.run/log.jsonl");
+    let begun = || std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    while !begun() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let interrupted = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("Stopped: "), "{text}");
+    assert!(text.contains("nca-train --resume"), "{text}");
+
+    let resumed = train(folder.path(), &["--resume", "broken.run"])
+        .output()
+        .unwrap();
+    assert!(resumed.status.success(), "{}", said(&resumed));
+    let [straight, broken] =
+        ["straight.pt", "broken.pt"].map(|name| Model::load(&folder.path().join(name)).unwrap());
+    assert_eq!(straight.layers, broken.layers);
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let folder = folder();
+    let path = folder.path();
+    std::fs::create_dir(path.join("empty")).unwrap();
+    std::fs::write(path.join("empty/notes.txt"), "").unwrap();
+    std::fs::write(path.join("vgg-broken.safetensors"), "x").unwrap();
+    write(&path.join("small.png"), 3, 80, 40);
+    let with = |changes: &[(&str, &str)], more: &[&str]| {
+        let mut args: Vec<&str> = SMALL.to_vec();
+        for (option, value) in changes {
+            let at = args.iter().position(|arg| arg == option).unwrap();
+            args[at + 1] = value;
+        }
+        args.extend(["5", "-o", "b.pt"]);
+        args.extend(more);
+        let output = train(path, &args).output().unwrap();
+        assert!(!output.status.success(), "{args:?}");
+        said(&output)
+    };
+    for (changes, more, parts) in [
+        (
+            &[("--content", "empty")][..],
+            &[][..],
+            &["no pictures to train on in", "empty (one file"][..],
+        ),
+        (
+            &[("--content", "nowhere")],
+            &[],
+            &["cannot read the content", "nowhere"],
+        ),
+        (
+            &[("--style", "content/readme.txt")],
+            &[],
+            &["cannot read the picture", "readme.txt"],
+        ),
+        (&[("--size", "9")], &[], &["from 32 to 2048"]),
+        (
+            &[("--features", "vgg")],
+            &[],
+            &["timm/vgg19.tv_in1k", "--weights", "model.safetensors"],
+        ),
+        (
+            &[("--features", "vgg")],
+            &["--weights", "."],
+            &["vgg-broken.safetensors is not a usable network"],
+        ),
+        (
+            &[("--features", "vgg")],
+            &["--weights", "nowhere"],
+            &["cannot look for weights in nowhere"],
+        ),
+        (
+            &[("--style", "small.png")],
+            &["--style-size", "40"],
+            &["small.png is 40x20 pixels", "at least 32x32"],
+        ),
+        (&[], &["--resume", "x"], &["--resume"]),
+    ] {
+        let said = with(changes, more);
+        for part in parts {
+            assert!(said.contains(part), "{changes:?} {more:?}: {said}");
+        }
+    }
+    let mut wrong = small(path, "5", "model.onnx");
+    let said_of_name = said(&wrong.output().unwrap());
+    assert!(
+        said_of_name.contains(".safetensors or .pt"),
+        "{said_of_name}"
+    );
+    let output = train(path, &["--resume", "content"]).output().unwrap();
+    assert!(
+        said(&output).contains("config.json cannot be read"),
+        "{}",
+        said(&output)
+    );
+    let mut args = SMALL.to_vec();
+    args.extend(["5", "-o", "b.pt"]);
+    let mut other = Command::new(env!("CARGO_BIN_EXE_nca-train"));
+    let output = other
+        .current_dir(path)
+        .args(&args)
+        .args(["--device", "tpu"])
+        .output()
+        .unwrap();
+    assert!(
+        said(&output).contains("it can be auto, cpu, cuda or cuda:N"),
+        "{}",
+        said(&output)
+    );
+}
+
+/// From a sentence, with a CLIP whose weights are random: the loss falls all the same.
+#[test]
+fn a_sentence() {
+    let folder = folder();
+    let clip = crate::prompt::folder();
+    let output = train(
+        folder.path(),
+        &["--prompt", "A pencil sketch", "--content", "content"],
+    )
+    .args(["--weights", clip.parent().unwrap().to_str().unwrap()])
+    .args([
+        "--features",
+        "patches",
+        "--content-weight",
+        "0.05",
+        "--temporal-weight",
+        "0",
+        "--size",
+        "48",
+    ])
+    .args([
+        "--batch",
+        "4",
+        "--pool",
+        "8",
+        "--iterations",
+        "250",
+        "-o",
+        "sketch.pt",
+    ])
+    .output()
+    .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let model = Model::load(&folder.path().join("sketch.pt")).unwrap();
+    assert_eq!(model.card["prompt"], "A pencil sketch");
+    let log = std::fs::read_to_string(folder.path().join("sketch.run/log.jsonl")).unwrap();
+    let losses: Vec<f64> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["prompt"].as_f64())
+        .collect();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    // Random crops make each of them uncertain by some 0.05.
+    let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 10..]));
+    println!("from {first} to {last}");
+    assert!(last < first - 0.06, "from {first} to {last}: {losses:?}");
+}
+
+#[test]
+fn time_ends_it_well() {
+    let folder = folder();
+    let mut command = small(folder.path(), "100000", "timed.safetensors");
+    let output = command.args(["--max-time", "1s"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("The time is over: "), "{text}");
+    Model::load(&folder.path().join("timed.safetensors")).unwrap();
+}

@@ -1,0 +1,11 @@
+//! Training: only with the cargo feature `train`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod automaton;
+mod command;
+mod notebook;
+mod prompt;
+mod rollout;
+mod trainer;
