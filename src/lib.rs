@@ -11,9 +11,11 @@
 //! - [`motion`]: what moved where from one frame to the next.
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
+//! - [`consistency`]: a measure of how a style sticks to what moves.
 
 #![warn(missing_docs)]
 
+pub mod consistency;
 mod cut;
 pub mod engine;
 pub mod frame;

@@ -1,48 +1,18 @@
-//! `nca-model`: looks into model files, converts them, and runs an automaton on a state.
-
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use nca::engine::{self, Selection};
 use nca::frame::{Frame, FrameMut, Packing};
 use nca::model::Model;
 use nca::{Size, State};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-/// Looks into model files, converts them, and runs an automaton on a state.
-#[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Says what a model is: architecture, size, who made it.
-    Info {
-        /// Model file (.pt, .safetensors) or name of a bundled model.
-        model: String,
-    },
-    /// Writes a model as .safetensors or as a .pt that Python opens with weights_only=True.
-    Convert {
-        /// Model file or name of a bundled model.
-        input: String,
-        /// File to write; its name ends in .safetensors or .pt.
-        output: PathBuf,
-        /// Replace what stands there.
-        #[arg(long)]
-        overwrite: bool,
-    },
-    /// Runs steps of an automaton, to check it against another implementation.
-    Run(Run),
-}
+use crate::picture::read_picture;
 
 #[derive(Parser)]
-struct Run {
+pub(crate) struct Run {
     /// Model file or name of a bundled model.
     #[arg(long)]
     model: String,
@@ -70,84 +40,8 @@ struct Run {
     threads: usize,
 }
 
-fn main() -> ExitCode {
-    let result = match Args::parse().command {
-        Command::Info { model } => info(&model),
-        Command::Convert {
-            input,
-            output,
-            overwrite,
-        } => convert(&input, &output, overwrite),
-        Command::Run(run) => run.run(),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("nca-model: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn info(name: &str) -> anyhow::Result<()> {
-    let model = Model::find(name)?;
-    let architecture = &model.architecture;
-    let parameters: usize = model
-        .layers
-        .iter()
-        .map(|layer| layer.weights.len() + layer.bias.as_ref().map_or(0, Vec::len))
-        .sum();
-    let playback = model.playback;
-    println!("architecture  {}", serde_json::to_string(architecture)?);
-    println!(
-        "channels      {}: {} frozen, 3 of the picture, {} hidden",
-        architecture.channels,
-        architecture.frozen(),
-        architecture.updated() - 3
-    );
-    for (i, layer) in model.layers.iter().enumerate() {
-        let bias = if layer.bias.is_some() {
-            "bias"
-        } else {
-            "no bias"
-        };
-        println!(
-            "layer {}       {} -> {}, {bias}",
-            i + 1,
-            layer.inputs,
-            layer.outputs
-        );
-    }
-    println!(
-        "parameters    {parameters} ({} bytes as float32)",
-        parameters * 4
-    );
-    println!(
-        "work          {} multiply-adds a pixel and step",
-        architecture.multiply_adds()
-    );
-    println!(
-        "playback      {} steps to warm up, {} a frame",
-        playback.warmup, playback.steps
-    );
-    for (key, value) in &model.card {
-        println!("{key:<13} {value}");
-    }
-    Ok(())
-}
-
-fn convert(input: &str, output: &Path, overwrite: bool) -> anyhow::Result<()> {
-    let model = Model::find(input)?;
-    ensure!(
-        overwrite || !output.exists(),
-        "{} exists; --overwrite replaces it",
-        output.display()
-    );
-    Ok(model.save(output)?)
-}
-
 impl Run {
-    fn run(&self) -> anyhow::Result<()> {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
         let model = Arc::new(Model::find(&self.model)?);
         let frame = self.frame.as_deref().map(read_picture).transpose()?;
         let state = self.state.as_deref().map(read_state).transpose()?;
@@ -186,15 +80,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// Size and packed RGB.
-fn read_picture(path: &Path) -> anyhow::Result<(Size, Vec<u8>)> {
-    let picture = image::open(path)
-        .with_context(|| format!("cannot read the picture {}", path.display()))?
-        .into_rgb8();
-    let size = Size::new(picture.width() as usize, picture.height() as usize);
-    Ok((size, picture.into_raw()))
 }
 
 fn read_state(path: &Path) -> anyhow::Result<State> {

@@ -1,0 +1,242 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+use nca::consistency::{self, Carry, KnownMotion, NoiseGain, Run, Still, WarpingError};
+use nca::engine::{Backend, Selection};
+use nca::model::Model;
+use serde::Serialize;
+
+use crate::picture::read_picture;
+
+/// The model, or the two folders.
+#[derive(Parser)]
+#[command(after_help = HELP)]
+pub(crate) struct Consistency {
+    /// Model file or name of a bundled model.
+    #[arg(long, required_unless_present = "video")]
+    model: Option<String>,
+    /// Picture, or folder of pictures, that are moved; without it, one that is drawn.
+    #[arg(long)]
+    photos: Option<PathBuf>,
+    /// What becomes of the state from frame to frame: off leaves it where it is, restart starts it
+    /// anew. May be given more than once; without it, both are measured.
+    #[arg(long, value_parser = PossibleValuesParser::new(Carry::NAMES.map(|(_, name)| name)))]
+    motion: Vec<String>,
+    /// Steps a frame; without it, what the model says.
+    #[arg(long)]
+    steps: Option<u32>,
+    /// Steps of the first frame.
+    #[arg(long, default_value_t = 32)]
+    warmup: u32,
+    /// What runs the automaton.
+    #[arg(
+        long,
+        default_value = "auto",
+        value_parser = PossibleValuesParser::new(Backend::NAMES.map(|(_, name)| name))
+    )]
+    backend: String,
+    /// Which of the backend's devices.
+    #[arg(long)]
+    device: Option<String>,
+    /// Threads; 0: one for each core.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Folder with the frames of a restyled clip, numbered pictures.
+    #[arg(long, requires = "against", conflicts_with_all = ["model", "photos"])]
+    video: Option<PathBuf>,
+    /// Folder with the frames that it was made from.
+    #[arg(long, requires = "video")]
+    against: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const HELP: &str = "\
+E1 and E10 are the root mean square of the difference of outputs 1 and 10 frames apart, brought \
+together by the motion, of colours from 0 to 1. `input` is the same for the frames themselves, and \
+`detail` the fine detail of the last output relative to that of a still given 96 steps.
+
+A clip becomes a folder of pictures with
+    ffmpeg -i CLIP FOLDER/%05d.png
+or
+    gst-launch-1.0 filesrc location=CLIP ! decodebin ! videoconvert ! pngenc \\
+        ! multifilesink location=FOLDER/%05d.png";
+
+/// What is measured of a way to carry the state.
+#[derive(Serialize)]
+struct Report {
+    motion: &'static str,
+    steps: u32,
+    consistency: Vec<Row>,
+    noise: NoiseGain,
+}
+
+#[derive(Serialize)]
+struct Row {
+    scene: &'static str,
+    #[serde(flatten)]
+    consistency: consistency::Consistency,
+}
+
+impl Consistency {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        match (&self.model, &self.video, &self.against) {
+            (_, Some(video), Some(against)) => self.measure_clip(video, against),
+            (Some(model), ..) => self.measure_model(model),
+            _ => bail!("there is neither a model nor a clip to measure"),
+        }
+    }
+
+    fn measure_model(&self, name: &str) -> anyhow::Result<()> {
+        let model = Arc::new(Model::find(name)?);
+        let stills = self.stills()?;
+        let backend = named(&Backend::NAMES, &self.backend).unwrap_or_default();
+        let carries = Carry::NAMES
+            .into_iter()
+            .filter(|(_, name)| self.motion.is_empty() || self.motion.iter().any(|m| m == name));
+        let mut reports = Vec::new();
+        for (carry, motion) in carries {
+            let run = Run {
+                model: model.clone(),
+                selection: Selection {
+                    backend,
+                    device: self.device.clone(),
+                    threads: self.threads,
+                },
+                carry,
+                steps: self.steps,
+                warmup: self.warmup,
+            };
+            let rows = KnownMotion::NAMES.into_iter().map(|(motion, scene)| {
+                let consistency = run.consistency(motion, &stills)?;
+                anyhow::Ok(Row { scene, consistency })
+            });
+            let steps = self.steps.unwrap_or(model.playback.steps);
+            reports.push(Report {
+                motion,
+                steps: if carry == Carry::Restart {
+                    self.warmup
+                } else {
+                    steps
+                },
+                consistency: rows.collect::<Result<_, _>>()?,
+                noise: run.noise_gain(&stills)?,
+            });
+        }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&reports)?);
+        } else {
+            for report in &reports {
+                report.print();
+            }
+        }
+        Ok(())
+    }
+
+    fn stills(&self) -> anyhow::Result<Vec<Still>> {
+        let Some(path) = &self.photos else {
+            return Ok(vec![Still::synthetic()]);
+        };
+        let pictures = if path.is_dir() {
+            pictures_in(path)?
+        } else {
+            vec![path.clone()]
+        };
+        let still = |path: &PathBuf| {
+            let (size, pixels) = read_picture(path)?;
+            let photo = image::RgbImage::from_raw(size.width as u32, size.height as u32, pixels);
+            let photo = photo.context("the picture has fewer pixels than it says")?;
+            Ok(Still::from_photo(&photo))
+        };
+        pictures.iter().map(still).collect()
+    }
+
+    fn measure_clip(&self, video: &Path, against: &Path) -> anyhow::Result<()> {
+        let [outputs, sources] = [video, against].map(pictures_in);
+        let (outputs, sources) = (outputs?, sources?);
+        ensure!(
+            outputs.len() == sources.len(),
+            "{} has {} pictures and {} has {}; there must be one for each frame in both",
+            video.display(),
+            outputs.len(),
+            against.display(),
+            sources.len()
+        );
+        let mut error: Option<(nca::Size, WarpingError)> = None;
+        for (output, source) in outputs.iter().zip(&sources) {
+            let (size, source_pixels) = read_picture(source)?;
+            let (output_size, output_pixels) = read_picture(output)?;
+            let (first, error) = error.get_or_insert_with(|| (size, WarpingError::new(size)));
+            for (path, size) in [(source, size), (output, output_size)] {
+                ensure!(
+                    size == *first,
+                    "{} has {size} pixels; the first frame has {first}",
+                    path.display()
+                );
+            }
+            error.add(&source_pixels, &output_pixels)?;
+        }
+        let warping = error.context("there are no frames")?.1.result();
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&warping)?);
+        } else {
+            println!("E1          {:.4}", warping.e1);
+            println!("input E1    {:.4}", warping.input_e1);
+            println!("detail      {:.2} of the source's", warping.detail);
+            println!("compared    {:.1}% of the pixels", 100.0 * warping.compared);
+            println!("pairs       {}", warping.pairs);
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn print(&self) {
+        println!("motion {}, {} steps a frame", self.motion, self.steps);
+        println!("scene             E1     E10  input E1  input E10  detail");
+        for Row { scene, consistency } in &self.consistency {
+            println!(
+                "{scene:<13} {:>6.4}  {:>6.4}    {:>6.4}     {:>6.4}    {:>4.2}",
+                consistency.e1,
+                consistency.e10,
+                consistency.input_e1,
+                consistency.input_e10,
+                consistency.detail
+            );
+        }
+        let NoiseGain {
+            input,
+            output,
+            gain,
+        } = self.noise;
+        println!("noise {input:.4} becomes {output:.4}: gain {gain:.2}\n");
+    }
+}
+
+fn named<T: Copy>(names: &[(T, &str)], name: &str) -> Option<T> {
+    let mut named = names.iter().filter(|(_, known)| *known == name);
+    named.next().map(|(value, _)| *value)
+}
+
+/// The pictures in a folder, by name.
+fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let unreadable = || format!("cannot read the folder {}", folder.display());
+    let mut pictures = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        if image::ImageFormat::from_path(&path).is_ok() {
+            pictures.push(path);
+        }
+    }
+    ensure!(
+        !pictures.is_empty(),
+        "there are no pictures in {}",
+        folder.display()
+    );
+    pictures.sort();
+    Ok(pictures)
+}

@@ -1,0 +1,66 @@
+//! `nca-model`: looks into model files, converts them, runs an automaton on a state, and measures
+//! how its style sticks to what moves.
+
+mod consistency;
+mod convert;
+mod info;
+mod picture;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Looks into model files, converts them, runs an automaton on a state, and measures how its style
+/// sticks to what moves.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Says what a model is: architecture, size, who made it.
+    Info {
+        /// Model file (.pt, .safetensors) or name of a bundled model.
+        model: String,
+    },
+    /// Writes a model as .safetensors or as a .pt that Python opens with weights_only=True.
+    Convert {
+        /// Model file or name of a bundled model.
+        input: String,
+        /// File to write; its name ends in .safetensors or .pt.
+        output: PathBuf,
+        /// Replace what stands there.
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Runs steps of an automaton, to check it against another implementation.
+    Run(run::Run),
+    /// Measures how a style sticks to what moves: on stills that are moved by known motions, or on
+    /// a clip that has been restyled.
+    Consistency(consistency::Consistency),
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Info { model } => info::info(&model),
+        Command::Convert {
+            input,
+            output,
+            overwrite,
+        } => convert::convert(&input, &output, overwrite),
+        Command::Run(run) => run.run(),
+        Command::Consistency(consistency) => consistency.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nca-model: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
