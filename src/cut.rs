@@ -220,6 +220,7 @@ mod tests {
     const SIZE: Size = Size::new(192, 108);
     /// The element's default.
     const THRESHOLD: f32 = 0.3;
+    const NONE: [usize; 0] = [];
 
     type Picture = Vec<u8>;
 
@@ -317,9 +318,9 @@ mod tests {
                     let share = |i| i as f32 / frames as f32;
                     (0..=frames).map(|i| mixed(a, b, share(i))).collect()
                 };
-                assert_eq!(cuts(&fade(&a, &b)), [], "seed {seed}");
+                assert_eq!(cuts(&fade(&a, &b)), NONE, "seed {seed}");
                 let through_black = [fade(&a, &black), fade(&black, &b)].concat();
-                assert_eq!(cuts(&through_black), [], "seed {seed}");
+                assert_eq!(cuts(&through_black), NONE, "seed {seed}");
             }
         }
     }
@@ -344,7 +345,7 @@ mod tests {
                     frames.extend(vec![flash.clone(); length]);
                     frames.extend(vec![a.clone(); 3]);
                     let found = cuts(&frames);
-                    assert_eq!(found, [], "seed {seed}, light x {gain} + {offset}");
+                    assert_eq!(found, NONE, "seed {seed}, light x {gain} + {offset}");
                 }
             }
         }
@@ -355,7 +356,7 @@ mod tests {
         for seed in 0..20 {
             for speed in [4, 12, 24, 40] {
                 let frames: Vec<_> = (0..4).map(|i| scene(seed, speed * i)).collect();
-                assert_eq!(cuts(&frames), [], "seed {seed}, {speed} pixels a frame");
+                assert_eq!(cuts(&frames), NONE, "seed {seed}, {speed} pixels a frame");
             }
         }
     }

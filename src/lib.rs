@@ -11,8 +11,7 @@
 //! - [`motion`]: what moved where from one frame to the next.
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
-//! - [`consistency`]: how steady what comes out is.
-//! - `train`: how a model is made. Only with the cargo feature `train`.
+//! - [`consistency`]: a measure of how a style sticks to what moves.
 
 #![warn(missing_docs)]
 

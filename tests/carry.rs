@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::Picture;
-use nca::consistency::{self, Carry, Motion};
+use nca::consistency::{Carry, KnownMotion, Run, Still};
 use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{Engine, Selection};
 use nca::frame::{FrameMut, Packing};
@@ -149,23 +149,17 @@ fn without_steps_nothing_is_moved() {
 /// The point of it all: the style sticks to what moves.
 #[test]
 fn the_style_sticks_to_what_moves() {
-    let model = Arc::new(Model::bundled_default());
-    let still = consistency::Picture::leaves(3);
-    for motion in [Motion::Pan, Motion::SubpixelPan] {
-        let [on, off] = [Some(Quality::Balanced), None].map(|motion_quality| {
-            let options = Options {
-                motion: motion_quality,
-                ..Options::default()
+    let stills = [Still::synthetic()];
+    for motion in [KnownMotion::Pan, KnownMotion::SubpixelPan] {
+        let [on, off] = [Carry::Flow(Quality::Balanced), Carry::Off].map(|carry| {
+            let run = Run {
+                model: Arc::new(Model::bundled_default()),
+                selection: Selection::default(),
+                carry,
+                steps: None,
+                warmup: 32,
             };
-            consistency::measure(
-                &model,
-                &Selection::default(),
-                &options,
-                Carry::Stylizer,
-                &still,
-                motion,
-            )
-            .unwrap()
+            run.consistency(motion, &stills).unwrap()
         });
         println!("{motion:?}: {on:?} with motion, {off:?} without");
         assert!(on.e1 < 0.75 * off.e1, "{motion:?}");

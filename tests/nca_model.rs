@@ -181,12 +181,101 @@ fn run_agrees_with_the_golden_states() {
 }
 
 #[test]
+fn consistency_is_measured() {
+    let output = nca_model(&[
+        "consistency",
+        "--model",
+        "sketch",
+        "--motion",
+        "off",
+        "--steps",
+        "1",
+        "--json",
+    ]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let reports: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reports = reports.as_array().unwrap();
+    assert_eq!(reports.len(), 1);
+    assert_eq!(reports[0]["motion"], "off");
+    let scenes = reports[0]["consistency"].as_array().unwrap();
+    assert_eq!(scenes.len(), 6);
+    let of = |scene: &str, value: &str| {
+        let row = scenes.iter().find(|row| row["scene"] == scene).unwrap();
+        row[value].as_f64().unwrap()
+    };
+    // Brought back by whole pixels, or not moved at all, frames are the same.
+    assert!(of("pan", "input_e1") < 1e-6 && of("still", "input_e10") < 1e-6);
+    assert!(of("rotation", "input_e1") > 1e-3);
+    // A state that stays where it is does not move with the picture.
+    assert!(of("pan", "e1") > 2.0 * of("still", "e1"));
+    assert!(of("still", "detail") > 0.5);
+    let noise = reports[0]["noise"]["input"].as_f64().unwrap();
+    assert!((noise - 5.0 / 255.0).abs() < 1e-3, "{noise}");
+
+    expect_failure(
+        &["consistency", "--model", "sketch", "--photos", "nowhere"],
+        "nowhere",
+    );
+}
+
+#[test]
+fn consistency_of_a_clip_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = |name: &str, frames: usize, value: &dyn Fn(u32, u32, u32) -> u8| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        for t in 0..frames as u32 {
+            let picture = image::GrayImage::from_fn(160, 120, |x, y| image::Luma([value(x, y, t)]));
+            picture.save(path.join(format!("{t:03}.png"))).unwrap();
+        }
+        path.to_str().unwrap().to_owned()
+    };
+    let texture = |x: u32, y: u32| {
+        let (x, y) = (x as f32, y as f32);
+        (127.0 + 50.0 * (x * 0.21 + (y * 0.1).sin()).sin() + 50.0 * (y * 0.17 - x * 0.05).cos())
+            as u8
+    };
+    let source = clip("source", 4, &|x, y, t| texture(x + 3 * t, y));
+    let moving = clip("moving", 4, &|x, y, t| 255 - texture(x + 3 * t, y));
+    let glued = clip("glued", 4, &|x, y, _| texture(x, y));
+    let short = clip("short", 3, &|x, y, _| texture(x, y));
+    let measure = |video: &str| {
+        let output = nca_model(&[
+            "consistency",
+            "--video",
+            video,
+            "--against",
+            &source,
+            "--json",
+        ]);
+        assert!(output.status.success());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(report["compared"].as_f64().unwrap() > 0.9);
+        assert_eq!(report["pairs"], 3);
+        report["e1"].as_f64().unwrap()
+    };
+    assert!(measure(&moving) < 0.01);
+    assert!(measure(&glued) > 0.05);
+    expect_failure(
+        &["consistency", "--video", &short, "--against", &source],
+        "one for each frame",
+    );
+}
+
+#[test]
 fn wrong_usage_is_told_apart() {
     for arguments in [
         &[][..],
         &["frobnicate"],
         &["info"],
         &["run", "--model", "sketch", "--steps", "1", "--out", "x"],
+        &["consistency"],
+        &["consistency", "--video", "x"],
+        &["consistency", "--model", "sketch", "--motion", "sideways"],
     ] {
         assert_eq!(nca_model(arguments).status.code(), Some(2), "{arguments:?}");
     }

@@ -1,172 +1,271 @@
-//! `nca-model consistency`: how steady a model is on moving video.
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
-use clap::{Parser, ValueEnum};
-use image::imageops::FilterType;
-use nca::consistency::{self, Carry, Consistency, Motion, Picture, STILL_SIDE};
-use nca::engine::{Precision, Selection};
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+use nca::consistency::{self, Carry, KnownMotion, NoiseGain, Run, Still, WarpingError};
+use nca::engine::{Backend, Precision, Selection};
 use nca::model::Model;
-use nca::motion::Quality;
-use nca::stylizer::Options;
-use serde_json::json;
+use serde::Serialize;
 
+use crate::picture::read_picture;
+
+/// The model, or the two folders.
 #[derive(Parser)]
-pub struct Args {
+#[command(after_help = HELP)]
+pub(crate) struct Consistency {
     /// Model file or name of a bundled model.
+    #[arg(long, required_unless_present = "video")]
+    model: Option<String>,
+    /// Picture, or folder of pictures, that are moved; without it, one that is drawn.
     #[arg(long)]
-    model: String,
-    /// Folder of pictures to move about; without it, a picture of leaves that is made up.
-    #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
-    /// Most pictures to take from the folder.
-    #[arg(long, value_name = "N", default_value_t = 3, requires = "photos")]
-    most: usize,
-    /// How the state gets from frame to frame.
-    #[arg(long, value_enum, default_value_t = By::Balanced)]
-    motion: By,
-    /// Steps on every frame [default: the model's].
-    #[arg(long, value_name = "N")]
-    steps: Option<u32>,
-    /// Steps before the first frame is shown, and of every frame with --motion restart.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    warmup: u32,
-    /// Round values and weights to 16 bits where they are multiplied, on processors that have it.
+    /// What becomes of the state from frame to frame: off leaves it where it is, restart starts it
+    /// anew; fast, balanced and fine move it along a flow of that quality. May be given more than
+    /// once; without it, off, restart and balanced are measured.
+    #[arg(long, value_parser = PossibleValuesParser::new(Carry::NAMES.map(|(_, name)| name)))]
+    motion: Vec<String>,
+    /// Steps a frame; without it, what the model says.
     #[arg(long)]
-    half: bool,
+    steps: Option<u32>,
+    /// Steps of the first frame.
+    #[arg(long, default_value_t = 32)]
+    warmup: u32,
+    /// What runs the automaton.
+    #[arg(
+        long,
+        default_value = "auto",
+        value_parser = PossibleValuesParser::new(Backend::NAMES.map(|(_, name)| name))
+    )]
+    backend: String,
+    /// Which of the backend's devices.
+    #[arg(long)]
+    device: Option<String>,
     /// Threads; 0: one for each core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Instead of all that, restyle a still scene for so many frames and print how far its mean
-    /// colour drifts.
-    #[arg(long, value_name = "FRAMES")]
-    drift: Option<u64>,
-    /// Print JSON instead of a table.
+    /// Round values and weights to 16 bits where they are multiplied, on processors that have it.
+    #[arg(long)]
+    half: bool,
+    /// Instead, restyle a still scene for so many frames, clean and with noise, and print how far
+    /// its mean colour drifts.
+    #[arg(long, value_name = "FRAMES", conflicts_with = "video")]
+    drift: Option<usize>,
+    /// Folder with the frames of a restyled clip, numbered pictures.
+    #[arg(long, requires = "against", conflicts_with_all = ["model", "photos"])]
+    video: Option<PathBuf>,
+    /// Folder with the frames that it was made from.
+    #[arg(long, requires = "video")]
+    against: Option<PathBuf>,
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum By {
-    /// It starts anew with every frame.
-    Restart,
-    /// It stays where it is on the screen.
-    Off,
-    /// Along a flow that is found quickly.
-    Fast,
-    /// Along the flow, as video is restyled by default.
-    Balanced,
-    /// Along a flow that is found with more care.
-    Fine,
+const HELP: &str = "\
+E1 and E10 are the root mean square of the difference of outputs 1 and 10 frames apart, brought \
+together by the motion, of colours from 0 to 1. `input` is the same for the frames themselves, and \
+`detail` the fine detail of the last output relative to that of a still given 96 steps.
+
+A clip becomes a folder of pictures with
+    ffmpeg -i CLIP FOLDER/%05d.png
+or
+    gst-launch-1.0 filesrc location=CLIP ! decodebin ! videoconvert ! pngenc \\
+        ! multifilesink location=FOLDER/%05d.png";
+
+/// What is measured of a way to carry the state.
+#[derive(Serialize)]
+struct Report {
+    motion: &'static str,
+    steps: u32,
+    consistency: Vec<Row>,
+    noise: NoiseGain,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let model = Arc::new(Model::find(&args.model)?);
-    let selection = Selection {
-        threads: args.threads,
-        precision: if args.half {
-            Precision::Half
+#[derive(Serialize)]
+struct Row {
+    scene: &'static str,
+    #[serde(flatten)]
+    consistency: consistency::Consistency,
+}
+
+impl Consistency {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        match (&self.model, &self.video, &self.against) {
+            (_, Some(video), Some(against)) => self.measure_clip(video, against),
+            (Some(model), ..) => self.measure_model(model),
+            _ => bail!("there is neither a model nor a clip to measure"),
+        }
+    }
+
+    fn measure_model(&self, name: &str) -> anyhow::Result<()> {
+        let model = Arc::new(Model::find(name)?);
+        let stills = self.stills()?;
+        let backend = named(&Backend::NAMES, &self.backend).unwrap_or_default();
+        let motions = match self.motion.as_slice() {
+            [] => ["off", "restart", "balanced"].map(String::from).to_vec(),
+            motions => motions.to_vec(),
+        };
+        let carries = Carry::NAMES
+            .into_iter()
+            .filter(|(_, name)| motions.iter().any(|motion| motion == name));
+        let mut reports = Vec::new();
+        for (carry, motion) in carries {
+            let run = Run {
+                model: model.clone(),
+                selection: Selection {
+                    backend,
+                    device: self.device.clone(),
+                    threads: self.threads,
+                    precision: if self.half {
+                        Precision::Half
+                    } else {
+                        Precision::Full
+                    },
+                },
+                carry,
+                steps: self.steps,
+                warmup: self.warmup,
+            };
+            if let Some(frames) = self.drift {
+                for (noise, name) in [(false, "clean"), (true, "noisy")] {
+                    let drift = run.drift(&stills[0], frames, noise)?;
+                    println!(
+                        "motion {motion}, {frames} frames of a {name} still: drift {drift:.4}"
+                    );
+                }
+                continue;
+            }
+            let rows = KnownMotion::NAMES.into_iter().map(|(motion, scene)| {
+                let consistency = run.consistency(motion, &stills)?;
+                anyhow::Ok(Row { scene, consistency })
+            });
+            let steps = self.steps.unwrap_or(model.playback.steps);
+            reports.push(Report {
+                motion,
+                steps: if carry == Carry::Restart {
+                    self.warmup
+                } else {
+                    steps
+                },
+                consistency: rows.collect::<Result<_, _>>()?,
+                noise: run.noise_gain(&stills)?,
+            });
+        }
+        if self.drift.is_some() {
+            return Ok(());
+        }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&reports)?);
         } else {
-            Precision::Full
-        },
-        ..Selection::default()
-    };
-    let (motion, carry) = match args.motion {
-        By::Restart => (None, Carry::Restart),
-        By::Off => (None, Carry::Stylizer),
-        By::Fast => (Some(Quality::Fast), Carry::Stylizer),
-        By::Balanced => (Some(Quality::Balanced), Carry::Stylizer),
-        By::Fine => (Some(Quality::Fine), Carry::Stylizer),
-    };
-    let options = Options {
-        steps: args.steps,
-        warmup: Some(args.warmup),
-        motion,
-        ..Options::default()
-    };
-    let stills = match &args.photos {
-        None => vec![Picture::leaves(1)],
-        Some(folder) => photos(folder, args.most)?,
-    };
-
-    if let Some(frames) = args.drift {
-        for (noise, name) in [(false, "clean"), (true, "noisy")] {
-            let drift =
-                consistency::drift(&model, &selection, &options, &stills[0], frames, noise)?;
-            println!("drift, {name} still scene, {frames} frames: {drift:.4}");
+            for report in &reports {
+                report.print();
+            }
         }
-        return Ok(());
+        Ok(())
     }
 
-    let mut rows = Vec::new();
-    for (motion, name) in Motion::NAMES {
-        let mut sum = Consistency::default();
-        for still in &stills {
-            let of = consistency::measure(&model, &selection, &options, carry, still, motion)?;
-            sum.e1 += of.e1;
-            sum.e10 += of.e10;
-            sum.input_e1 += of.input_e1;
-            sum.detail += of.detail;
-        }
-        rows.push((name, sum));
+    fn stills(&self) -> anyhow::Result<Vec<Still>> {
+        let Some(path) = &self.photos else {
+            return Ok(vec![Still::synthetic()]);
+        };
+        let pictures = if path.is_dir() {
+            pictures_in(path)?
+        } else {
+            vec![path.clone()]
+        };
+        let still = |path: &PathBuf| {
+            let (size, pixels) = read_picture(path)?;
+            let photo = image::RgbImage::from_raw(size.width as u32, size.height as u32, pixels);
+            let photo = photo.context("the picture has fewer pixels than it says")?;
+            Ok(Still::from_photo(&photo))
+        };
+        pictures.iter().map(still).collect()
     }
-    let mut gain = 0.0;
-    for still in &stills {
-        gain += consistency::noise_gain(&model, &selection, &options, still)?;
-    }
-    let mean = |sum: f64| sum / stills.len() as f64;
-    if args.json {
-        let motions: serde_json::Map<_, _> = rows
-            .iter()
-            .map(|(name, sum)| {
-                let row = json!({
-                    "e1": mean(sum.e1),
-                    "e10": mean(sum.e10),
-                    "input_e1": mean(sum.input_e1),
-                    "detail": mean(sum.detail),
-                });
-                ((*name).to_owned(), row)
-            })
-            .collect();
-        println!("{}", json!({"motions": motions, "noise_gain": mean(gain)}));
-        return Ok(());
-    }
-    println!("motion          E1     E10    input  detail");
-    for (name, sum) in rows {
-        println!(
-            "{name:<13} {:.4}  {:.4}  {:.4}    {:.2}",
-            mean(sum.e1),
-            mean(sum.e10),
-            mean(sum.input_e1),
-            mean(sum.detail)
+
+    fn measure_clip(&self, video: &Path, against: &Path) -> anyhow::Result<()> {
+        let [outputs, sources] = [video, against].map(pictures_in);
+        let (outputs, sources) = (outputs?, sources?);
+        ensure!(
+            outputs.len() == sources.len(),
+            "{} has {} pictures and {} has {}; there must be one for each frame in both",
+            video.display(),
+            outputs.len(),
+            against.display(),
+            sources.len()
         );
+        let mut error: Option<(nca::Size, WarpingError)> = None;
+        for (output, source) in outputs.iter().zip(&sources) {
+            let (size, source_pixels) = read_picture(source)?;
+            let (output_size, output_pixels) = read_picture(output)?;
+            let (first, error) = error.get_or_insert_with(|| (size, WarpingError::new(size)));
+            for (path, size) in [(source, size), (output, output_size)] {
+                ensure!(
+                    size == *first,
+                    "{} has {size} pixels; the first frame has {first}",
+                    path.display()
+                );
+            }
+            error.add(&source_pixels, &output_pixels)?;
+        }
+        let warping = error.context("there are no frames")?.1.result();
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&warping)?);
+        } else {
+            println!("E1          {:.4}", warping.e1);
+            println!("input E1    {:.4}", warping.input_e1);
+            println!("detail      {:.2} of the source's", warping.detail);
+            println!("compared    {:.1}% of the pixels", 100.0 * warping.compared);
+            println!("pairs       {}", warping.pairs);
+        }
+        Ok(())
     }
-    println!("noise gain    {:.2}", mean(gain));
-    Ok(())
 }
 
-/// The largest square in the middle of each picture of a folder, in the order of their names.
-fn photos(folder: &Path, most: usize) -> Result<Vec<Picture>> {
-    let unreadable = || format!("cannot read the folder {}", folder.display());
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
-        paths.push(entry.with_context(unreadable)?.path());
+impl Report {
+    fn print(&self) {
+        println!("motion {}, {} steps a frame", self.motion, self.steps);
+        println!("scene             E1     E10  input E1  input E10  detail");
+        for Row { scene, consistency } in &self.consistency {
+            println!(
+                "{scene:<13} {:>6.4}  {:>6.4}    {:>6.4}     {:>6.4}    {:>4.2}",
+                consistency.e1,
+                consistency.e10,
+                consistency.input_e1,
+                consistency.input_e10,
+                consistency.detail
+            );
+        }
+        let NoiseGain {
+            input,
+            output,
+            gain,
+        } = self.noise;
+        println!("noise {input:.4} becomes {output:.4}: gain {gain:.2}\n");
     }
-    paths.sort();
-    let side = STILL_SIDE as u32;
-    let stills: Vec<Picture> = paths
-        .iter()
-        .filter_map(|path| image::open(path).ok())
-        .map(|picture| picture.resize_to_fill(side, side, FilterType::Lanczos3))
-        .map(|picture| Picture::still(picture.to_rgb8().as_raw()))
-        .take(most)
-        .collect();
+}
+
+fn named<T: Copy>(names: &[(T, &str)], name: &str) -> Option<T> {
+    let mut named = names.iter().filter(|(_, known)| *known == name);
+    named.next().map(|(value, _)| *value)
+}
+
+/// The pictures in a folder, by name.
+fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let unreadable = || format!("cannot read the folder {}", folder.display());
+    let mut pictures = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        if image::ImageFormat::from_path(&path).is_ok() {
+            pictures.push(path);
+        }
+    }
     ensure!(
-        !stills.is_empty(),
-        "there is no picture that can be read in {}",
+        !pictures.is_empty(),
+        "there are no pictures in {}",
         folder.display()
     );
-    Ok(stills)
+    pictures.sort();
+    Ok(pictures)
 }

@@ -1,0 +1,126 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use nca::engine::{self, Precision, Selection};
+use nca::frame::{Frame, FrameMut, Packing};
+use nca::model::Model;
+use nca::{Size, State};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::picture::read_picture;
+
+#[derive(Parser)]
+pub(crate) struct Run {
+    /// Model file or name of a bundled model.
+    #[arg(long)]
+    model: String,
+    /// Safetensors file with the tensor `state` (C x H x W, f32) to start from; without it, the
+    /// start state of the frame.
+    #[arg(long, required_unless_present = "frame")]
+    state: Option<PathBuf>,
+    /// Picture whose source replaces the frozen channels first; resampled to the state's size.
+    #[arg(long)]
+    frame: Option<PathBuf>,
+    /// Steps to run.
+    #[arg(long)]
+    steps: u32,
+    /// Safetensors file to write the tensor `state` to.
+    #[arg(long)]
+    out: PathBuf,
+    /// Picture to write the output channels to.
+    #[arg(long)]
+    picture: Option<PathBuf>,
+    /// Of the noise in a start state.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Threads; 0: one for each core.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Round values and weights to 16 bits where they are multiplied, on processors that have it.
+    #[arg(long)]
+    half: bool,
+}
+
+impl Run {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let model = Arc::new(Model::find(&self.model)?);
+        let frame = self.frame.as_deref().map(read_picture).transpose()?;
+        let state = self.state.as_deref().map(read_state).transpose()?;
+        let size = match (&state, &frame) {
+            (Some(state), _) => state.size,
+            (None, Some((size, _))) => *size,
+            (None, None) => bail!("there is neither a state nor a frame to start from"),
+        };
+        let selection = Selection {
+            threads: self.threads,
+            precision: if self.half {
+                Precision::Half
+            } else {
+                Precision::Full
+            },
+            ..Selection::default()
+        };
+        let mut engine = engine::create(&model, size, &selection)?;
+        if let Some(state) = &state {
+            engine.set_state(state)?;
+        }
+        if let Some((size, pixels)) = &frame {
+            engine.set_source(&Frame::packed(pixels, size.width * 3, *size, Packing::RGB)?)?;
+        }
+        if state.is_none() {
+            engine.seed(self.seed)?;
+        }
+        ensure!(
+            engine.step(self.steps)?,
+            "the state went out of bounds within {} steps",
+            self.steps
+        );
+        write_state(&engine.state()?, &self.out)?;
+        if let Some(path) = &self.picture {
+            let mut pixels = vec![0; size.pixels() * 3];
+            let mut picture = FrameMut::packed(&mut pixels, size.width * 3, size, Packing::RGB)?;
+            engine.render(&mut picture, 1.0)?;
+            let (width, height) = (size.width as u32, size.height as u32);
+            image::save_buffer(path, &pixels, width, height, image::ColorType::Rgb8)
+                .with_context(|| format!("cannot write the picture {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn read_state(path: &Path) -> anyhow::Result<State> {
+    let unusable = || format!("{} holds no state", path.display());
+    let bytes =
+        std::fs::read(path).with_context(|| format!("cannot read the state {}", path.display()))?;
+    let file = SafeTensors::deserialize(&bytes).with_context(unusable)?;
+    let tensor = file.tensor("state").with_context(unusable)?;
+    let (&[channels, height, width], Dtype::F32) = (tensor.shape(), tensor.dtype()) else {
+        bail!(
+            "the tensor `state` in {} is {:?} of {:?}; it must be C x H x W of F32",
+            path.display(),
+            tensor.shape(),
+            tensor.dtype()
+        );
+    };
+    let values = tensor.data().as_chunks::<4>().0.iter();
+    Ok(State {
+        channels,
+        size: Size::new(width, height),
+        values: values.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+    })
+}
+
+fn write_state(state: &State, path: &Path) -> anyhow::Result<()> {
+    let bytes: Vec<u8> = state
+        .values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let shape = vec![state.channels, state.size.height, state.size.width];
+    let tensor = TensorView::new(Dtype::F32, shape, &bytes)?;
+    let file = safetensors::serialize([("state", tensor)], None)?;
+    nca::replace_file(path, &file)
+        .with_context(|| format!("cannot write the state {}", path.display()))
+}
