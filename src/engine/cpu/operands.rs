@@ -80,6 +80,7 @@ mod pairs {
     use std::mem::transmute;
 
     use pulp::x86::V4;
+    use pulp::{f32x16, u32x16};
 
     use super::Operands;
 
@@ -120,33 +121,31 @@ mod pairs {
     /// In each lane a pair of bf16: the value of the even row in the low half, that of the odd
     /// one in the high half.
     impl Operands<V4> for Avx512Bf16 {
-        type Vector = pulp::u32x16;
+        type Vector = u32x16;
 
         const VALUES: usize = 2;
 
         #[inline(always)]
-        fn vectors(memory: &mut [u32]) -> &mut [pulp::u32x16] {
+        fn vectors(memory: &mut [u32]) -> &mut [u32x16] {
             <V4 as pulp::Simd>::as_mut_simd_u32s(memory).0
         }
 
         #[inline(always)]
-        fn splat(self, simd: V4, weight: u32) -> pulp::u32x16 {
+        fn splat(self, simd: V4, weight: u32) -> u32x16 {
             pulp::Simd::splat_u32s(simd, weight)
         }
 
         #[inline(always)]
-        fn multiply_add(
-            self,
-            _: V4,
-            a: pulp::u32x16,
-            b: pulp::u32x16,
-            sum: pulp::f32x16,
-        ) -> pulp::f32x16 {
+        fn multiply_add(self, _: V4, a: u32x16, b: u32x16, sum: f32x16) -> f32x16 {
             // SAFETY: the type is proof that the processor has the instruction; vectors of as many
             // bits hold whatever bits they are given.
             unsafe {
-                let [a, b] = [a, b].map(|vector| transmute::<_, __m512bh>(vector));
-                transmute(_mm512_dpbf16_ps(transmute::<_, __m512>(sum), a, b))
+                let [a, b] = [a, b].map(|vector| transmute::<u32x16, __m512bh>(vector));
+                transmute::<__m512, f32x16>(_mm512_dpbf16_ps(
+                    transmute::<f32x16, __m512>(sum),
+                    a,
+                    b,
+                ))
             }
         }
 
@@ -154,9 +153,9 @@ mod pairs {
         fn store<const NV: usize>(
             self,
             _: V4,
-            panel: &mut [[pulp::u32x16; NV]],
+            panel: &mut [[u32x16; NV]],
             pair: usize,
-            [first, second]: [&[pulp::f32x16; NV]; 2],
+            [first, second]: [&[f32x16; NV]; 2],
         ) {
             /// From all of the first row, then all of the second, to pairs.
             const INTERLEAVE: [u16; 32] = {
@@ -171,9 +170,12 @@ mod pairs {
             for v in 0..NV {
                 // SAFETY: as above.
                 panel[pair][v] = unsafe {
-                    let [first, second] = [first[v], second[v]].map(|f| transmute::<_, __m512>(f));
-                    let rounded: __m512i = transmute(_mm512_cvtne2ps_pbh(second, first));
-                    transmute(_mm512_permutexvar_epi16(transmute(INTERLEAVE), rounded))
+                    let [first, second] =
+                        [first[v], second[v]].map(|f| transmute::<f32x16, __m512>(f));
+                    let rounded =
+                        transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first));
+                    let order = transmute::<[u16; 32], __m512i>(INTERLEAVE);
+                    transmute::<__m512i, u32x16>(_mm512_permutexvar_epi16(order, rounded))
                 };
             }
         }
