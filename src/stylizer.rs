@@ -157,33 +157,48 @@ impl Stylizer {
         let warmup = self.options.warmup.unwrap_or(playback.warmup);
         let steps = self.options.steps.unwrap_or(playback.steps);
 
+        // Those between are shown the last picture again.
+        let interval = u64::from(self.options.interval.max(1));
+        let updated = self
+            .frames
+            .is_none_or(|frames| frames.is_multiple_of(interval));
+        if let (None, Some(quality)) = (&self.motion, self.options.motion) {
+            self.motion = Some(Motion::new(frame.size(), quality, &self.selection)?);
+        }
+        let before = Instant::now();
+        let flow = match &mut self.motion {
+            Some(motion) if updated => {
+                if self.frames.is_none() {
+                    motion.estimator.reset();
+                }
+                motion.estimate(&frame.as_frame())
+            }
+            _ => None,
+        };
+        self.motion_time = before.elapsed();
         match self.options.cut_threshold {
             Some(threshold) => {
-                let difference = self.cuts.difference(&frame.as_frame(), None);
+                let confidence = flow.map(Flow::mean_confidence);
+                let difference = self.cuts.difference(&frame.as_frame(), confidence);
                 if difference.is_some_and(|difference| f64::from(difference) > threshold) {
                     self.frames = None;
                 }
             }
             None => self.cuts.reset(),
         }
-        if let (None, Some(quality)) = (&self.motion, self.options.motion) {
-            self.motion = Some(Motion::new(frame.size(), quality, &self.selection)?);
-        }
-        self.motion_time = Duration::ZERO;
         let mut outcome = Outcome::Continued;
         let mut finite = true;
         match self.frames {
-            Some(frames) if !frames.is_multiple_of(self.options.interval.max(1).into()) => {}
+            Some(_) if !updated => {}
             Some(frames) => {
                 engine.set_source(&frame.as_frame())?;
-                let before = Instant::now();
-                if let Some(motion) = &mut self.motion
-                    && let Some(flow) = motion.estimate(&frame.as_frame())
+                if let Some(flow) = flow
                     && steps > 0
                 {
+                    let before = Instant::now();
                     engine.carry(flow, self.options.seed ^ frames)?;
+                    self.motion_time += before.elapsed();
                 }
-                self.motion_time = before.elapsed();
                 finite = engine.step(steps)?;
                 if !finite {
                     outcome = Outcome::Reseeded;
@@ -191,9 +206,6 @@ impl Stylizer {
             }
             None => {
                 engine.set_source(&frame.as_frame())?;
-                if let Some(motion) = &mut self.motion {
-                    motion.start(&frame.as_frame());
-                }
                 outcome = Outcome::Started;
             }
         }
@@ -224,12 +236,6 @@ impl Motion {
             estimator: Estimator::new(size, quality),
             pool: pool::shared(selection.threads)?,
         })
-    }
-
-    /// Forgets what came before `frame`.
-    fn start(&mut self, frame: &Frame<'_>) {
-        self.estimator.reset();
-        self.estimate(frame);
     }
 
     /// Where everything in `frame` was in the frame before it.

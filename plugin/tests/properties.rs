@@ -189,17 +189,21 @@ fn statistics_are_posted_on_demand() {
 #[test]
 fn cuts_start_the_state_anew_only_when_asked() {
     let info = rgb();
-    let flat = |value: u8| {
+    // Blocks of all colours, others in each scene.
+    let scene = |scene: usize| {
         let mut frame = buffer(&info, 0);
-        draw_with(&mut frame, &info, |_, _| [value; 4]);
+        draw_with(&mut frame, &info, |x, y| {
+            let block = 7 * (x / 4) + 13 * (y / 4) + 5 * scene;
+            [block * block * 11, block * 97, block * block * 31, 0].map(|value| value as u8)
+        });
         frame
     };
     for (asked, since) in [(false, 2), (true, 1)] {
         let element = quick_element();
         element.set_property("reset-on-cut", asked);
         let mut rig = Rig::new(&element, &info);
-        rig.restyle(flat(0));
-        rig.restyle(flat(255));
+        rig.restyle(scene(1));
+        rig.restyle(scene(2));
         assert_eq!(
             rig.stat::<u64>("frames-since-reset"),
             since,
