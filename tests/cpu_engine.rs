@@ -447,15 +447,24 @@ fn a_model_that_runs_away_shows_the_frame() {
 #[test]
 fn cuts_start_anew_and_motion_does_not() {
     let size = Size::new(160, 90);
-    // Three dark scenes and a bright one, each panned.
-    let scene = |seed: u32, pan: usize| {
-        let whole = Picture::synthetic(Size::new(size.width + 64, size.height), seed);
-        let mut pixels = Vec::new();
-        for row in whole.pixels.chunks_exact((size.width + 64) * 3) {
-            let bright = |&p: &u8| if seed == 2 { 255 - p / 3 } else { p / 2 };
-            pixels.extend(row[pan * 3..(pan + size.width) * 3].iter().map(bright));
+    // Dark waves and bright blocks, each panned.
+    let scene = |shot: usize, pan: usize| {
+        let wide = Size::new(size.width + 64, size.height);
+        let mut whole = Picture::synthetic(wide, 1);
+        for (i, sample) in whole.pixels.iter_mut().enumerate() {
+            let (x, y) = (i / 3 % wide.width, i / 3 / wide.width);
+            let block = 31 * (x / 12) + 17 * (y / 12) + i % 3;
+            *sample = match shot {
+                1 => *sample / 2,
+                _ => 100 + (block * block * 7 % 150) as u8,
+            };
         }
-        Picture { size, pixels }
+        let rows = whole.pixels.chunks_exact(wide.width * 3);
+        let pixels = rows.flat_map(|row| &row[pan * 3..(pan + size.width) * 3]);
+        Picture {
+            size,
+            pixels: pixels.copied().collect(),
+        }
     };
     let mut stylizer = stylizer(Options {
         cut_threshold: Some(nca::stylizer::DEFAULT_CUT_THRESHOLD),
