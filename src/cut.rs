@@ -24,6 +24,9 @@ const BRIGHT: f32 = 0.97;
 const SHOWN: f32 = 0.15;
 const CONTRAST: f32 = 0.015;
 
+/// Unrelated pictures differ by a fifth or more of the range of colours.
+const SCALE: f32 = 4.0;
+
 /// Frames after which what was seen before a flash, or before the screen went black, is forgotten.
 const FLASH: usize = 4;
 
@@ -33,9 +36,9 @@ const TRUSTED: [f32; 2] = [0.1, 0.35];
 
 /// Finds hard cuts by comparing every frame with those before it.
 ///
-/// After a cut, things are elsewhere: the thumbnails of the frames differ and, whatever one does to
-/// brightness and contrast and however one shifts one against the other, they do not become alike.
-/// When the exposure changes they do, and when the camera swings. In a fade, the frames do not
+/// After a cut, things are elsewhere: the thumbnails of the frames differ, and neither another
+/// brightness and contrast nor a shift makes them alike. When the exposure changes, and when the
+/// camera swings, they do. In a fade, the frames do not
 /// differ by much. A frame that shows nothing, because a flash has made it white or because the
 /// screen is black, is no cut; what comes after it is one if it is unlike what was before it and
 /// does not come up slowly.
@@ -139,31 +142,40 @@ impl Thumbnail {
         let distances = cells
             .zip(other.colours.as_flattened())
             .map(|(a, b)| (a - b).abs());
-        // Unrelated pictures differ by a fifth or more.
-        let distance = 4.0 * distances.sum::<f32>() / (3 * COLUMNS * ROWS) as f32;
+        let distance = SCALE * distances.sum::<f32>() / (3 * COLUMNS * ROWS) as f32;
         let structure = if other.shows {
-            stress * (1.0 - self.likeness(other))
+            stress * self.unlikeness(other)
         } else {
             1.0
         };
         distance.min(structure).min(1.0)
     }
 
-    /// The best correlation of luma, from 0 to 1, that shifting one against the other makes.
-    fn likeness(&self, other: &Self) -> f32 {
+    /// How different the structure of two frames is, from 0 to 1, which neither another exposure
+    /// makes, nor a swing of the camera.
+    fn unlikeness(&self, other: &Self) -> f32 {
         let [across, down] = SWING.map(|cells| cells as isize);
         let shifts = (-down..=down).flat_map(|dy| (-across..=across).map(move |dx| (dx, dy)));
-        shifts
-            .map(|(dx, dy)| self.correlation(other, dx, dy))
-            .fold(0.0, f32::max)
+        let shifted = shifts.filter_map(|(dx, dy)| {
+            let (correlation, distance) = self.compare(other, dx, dy)?;
+            // What repeats can be alike once shifted; with the exposure as it was, it is the same.
+            Some((1.0 - correlation).max(SCALE * distance))
+        });
+        // If hardly anything can be compared, nothing speaks against it.
+        let in_place = self
+            .compare(other, 0, 0)
+            .map_or(0.0, |(correlation, _)| 1.0 - correlation);
+        shifted.fold(in_place, f32::min).clamp(0.0, 1.0)
     }
 
-    /// The correlation of luma with a picture shifted by some cells, where both are exposed.
-    fn correlation(&self, other: &Self, dx: isize, dy: isize) -> f32 {
+    /// The correlation of luma, and its mean distance, with a picture shifted by some cells, where
+    /// both are exposed; `None` where hardly anything is.
+    fn compare(&self, other: &Self, dx: isize, dy: isize) -> Option<(f32, f32)> {
         let overlap = |shift: isize, length: usize| {
             shift.max(0) as usize..(length as isize + shift.min(0)) as usize
         };
-        let (mut both, mut own, mut others) = Default::default();
+        let [mut both, mut own, mut others] = [Moments::default(); 3];
+        let mut distance = 0.0;
         let columns = overlap(dx, COLUMNS);
         let rows = overlap(dy, ROWS);
         let cells = (columns.len() * rows.len()) as f32;
@@ -173,19 +185,20 @@ impl Thumbnail {
                 let a = self.luma[y * COLUMNS + x];
                 let b = other.luma[from + (x as isize - dx) as usize];
                 if let (Some(a), Some(b)) = (a, b) {
-                    Moments::add(&mut both, a, b);
-                    Moments::add(&mut own, a, a);
-                    Moments::add(&mut others, b, b);
+                    both.add(a, b);
+                    own.add(a, a);
+                    others.add(b, b);
+                    distance += (a - b).abs();
                 }
             }
         }
         if both.count < SHOWN * cells {
-            // There is nothing that speaks against it.
-            return if dx == 0 && dy == 0 { 1.0 } else { 0.0 };
+            return None;
         }
         let noise = CONTRAST * CONTRAST * 0.1 * both.count;
         let (own, others) = (own.covariance() + noise, others.covariance() + noise);
-        both.covariance() / (own * others).sqrt()
+        let correlation = both.covariance() / (own * others).sqrt();
+        Some((correlation, distance / both.count))
     }
 }
 
