@@ -52,15 +52,15 @@ pub enum Motion {
 #[enum_type(name = "GstNcaFilterMotionQuality")]
 #[repr(i32)]
 pub enum MotionQuality {
-    /// Quickly.
-    #[enum_value(name = "Fast: about a third of the time", nick = "fast")]
-    Fast = 0,
-    /// Well enough.
+    /// Quickly, and well enough for most video.
     #[default]
-    #[enum_value(name = "Balanced: well enough for most video", nick = "balanced")]
-    Balanced = 1,
+    #[enum_value(name = "Fast: well enough for most video", nick = "fast")]
+    Fast = 0,
     /// Better.
-    #[enum_value(name = "Fine: about twice the time", nick = "fine")]
+    #[enum_value(name = "Balanced: three times the time", nick = "balanced")]
+    Balanced = 1,
+    /// As well as it can.
+    #[enum_value(name = "Fine: five times the time", nick = "fine")]
     Fine = 2,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Consistency {
     photos: Option<PathBuf>,
     /// What becomes of the state from frame to frame: off leaves it where it is, restart starts it
     /// anew; fast, balanced and fine move it along a flow of that quality. May be given more than
-    /// once; without it, off, restart and balanced are measured.
+    /// once; without it, off, restart and fast are measured.
     #[arg(long, value_parser = PossibleValuesParser::new(Carry::NAMES.map(|(_, name)| name)))]
     motion: Vec<String>,
     /// Steps a frame; without it, what the model says.
@@ -104,7 +104,7 @@ impl Consistency {
         let stills = self.stills()?;
         let backend = named(&Backend::NAMES, &self.backend).unwrap_or_default();
         let motions = match self.motion.as_slice() {
-            [] => ["off", "restart", "balanced"].map(String::from).to_vec(),
+            [] => ["off", "restart", "fast"].map(String::from).to_vec(),
             motions => motions.to_vec(),
         };
         let carries = Carry::NAMES

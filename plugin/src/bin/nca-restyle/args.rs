@@ -84,7 +84,7 @@ pub struct Style {
     pub precision: Option<String>,
 
     /// How well motion is looked for, along which the style moves; off: it stays where it is
-    /// [default: balanced]
+    /// [default: fast]
     #[arg(long, value_name = "M", value_parser = ["off", "fast", "balanced", "fine"])]
     pub motion: Option<String>,
 
