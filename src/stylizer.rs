@@ -190,13 +190,13 @@ impl Stylizer {
         let mut finite = true;
         match self.frames {
             Some(_) if !updated => {}
-            Some(frames) => {
+            Some(_) => {
                 engine.set_source(&frame.as_frame())?;
                 if let Some(flow) = flow
                     && steps > 0
                 {
                     let before = Instant::now();
-                    engine.carry(flow, self.options.seed ^ frames)?;
+                    engine.carry(flow)?;
                     self.motion_time += before.elapsed();
                 }
                 finite = engine.step(steps)?;

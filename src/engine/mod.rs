@@ -32,9 +32,9 @@ pub trait Engine: Send {
 
     /// Moves the unfrozen channels along with the picture: every pixel takes over the state of the
     /// place where `flow` says that it was, which is left as it is to the bit where nothing moves.
-    /// Where the flow is not to be trusted the state starts anew, as with [`Engine::seed`]. The
-    /// source must be the new one already.
-    fn carry(&mut self, flow: &Flow, seed: u64) -> Result<(), EngineError>;
+    /// Where the flow is not to be trusted, the state stays where it is: it has grown already, and
+    /// one that started anew would show for many frames.
+    fn carry(&mut self, flow: &Flow) -> Result<(), EngineError>;
 
     /// Runs `steps` steps. Says whether all values that the last of them computed are finite.
     fn step(&mut self, steps: u32) -> Result<bool, EngineError>;

@@ -10,11 +10,9 @@ use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, HALO, fill_halo};
 use crate::motion::Flow;
-use crate::noise;
 
-/// Below the first, a pixel's motion is not believed and its state starts anew; from the second on
-/// it is, and between them both are mixed. Low, because a state from somewhere near is mostly better
-/// than none: it has grown already. (Measured with `nca-model consistency`.)
+/// Below the first, a pixel's motion is not believed and its state stays where it is; from the
+/// second on it is, and between them both are mixed.
 const DOUBT: [f32; 2] = [0.02, 0.1];
 
 /// Memory that a thread needs to move a row.
@@ -56,13 +54,10 @@ impl CarryScratch {
 /// Computes row `y` of the moved state.
 pub(super) struct CarryRow<'a> {
     pub(super) flow: &'a Flow,
-    pub(super) frozen: &'a Grid,
     pub(super) cells: &'a Grid,
     pub(super) y: usize,
     /// All updated channels of the row, laid out as in a [`Grid`].
     pub(super) next: &'a mut [f32],
-    /// Of the noise where the state starts anew.
-    pub(super) seed: u64,
     pub(super) scratch: &'a mut CarryScratch,
 }
 
@@ -73,11 +68,9 @@ impl WithSimd for CarryRow<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self {
             flow,
-            frozen,
             cells,
             y,
             next,
-            seed,
             scratch,
         } = self;
         let size = cells.size();
@@ -131,12 +124,9 @@ impl WithSimd for CarryRow<'_> {
             if confidence < full {
                 let trust = ((confidence - none) / (full - none)).max(0.0);
                 for channel in 0..cells.channels() {
-                    let fresh = match channel {
-                        0..3 => frozen.pixels(y, channel)[x],
-                        _ => noise::uniform(seed, frozen.channels() + channel, y, x),
-                    };
+                    let unmoved = cells.pixels(y, channel)[x];
                     let value = &mut next[channel * stride + HALO + x];
-                    *value = trust * *value + (1.0 - trust) * fresh;
+                    *value = trust * *value + (1.0 - trust) * unmoved;
                 }
             }
         }

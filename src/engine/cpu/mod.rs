@@ -225,14 +225,13 @@ impl Engine for CpuEngine {
         Ok(())
     }
 
-    fn carry(&mut self, flow: &Flow, seed: u64) -> Result<(), EngineError> {
+    fn carry(&mut self, flow: &Flow) -> Result<(), EngineError> {
         if flow.is_still() {
             return Ok(());
         }
         let Self {
             isa,
             pool,
-            frozen,
             cells,
             next,
             carry_scratch,
@@ -244,11 +243,9 @@ impl Engine for CpuEngine {
             rows.enumerate().for_each(|(y, next)| {
                 isa.run(CarryRow {
                     flow,
-                    frozen,
                     cells,
                     y,
                     next,
-                    seed,
                     scratch: &mut of_this_thread(carry_scratch),
                 });
             });
