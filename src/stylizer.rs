@@ -196,7 +196,7 @@ impl Stylizer {
                     && steps > 0
                 {
                     let before = Instant::now();
-                    engine.carry(flow)?;
+                    engine.carry(flow, growth(flow, steps))?;
                     self.motion_time += before.elapsed();
                 }
                 finite = engine.step(steps)?;
@@ -222,6 +222,16 @@ impl Stylizer {
         engine.render(frame, self.options.strength)?;
         Ok(outcome)
     }
+}
+
+/// Steps that the state takes where it cannot be moved along, before the `steps` that it takes
+/// everywhere: as many as do some good, unless so much is new that they would cost more than a
+/// quarter of the others.
+fn growth(flow: &Flow, steps: u32) -> u32 {
+    const MOST: u32 = 8;
+    let distrusted = flow.mean(|confidence| 1.0 - engine::trust(confidence));
+    let affordable = 0.25 * steps as f32 / distrusted.max(f32::MIN_POSITIVE);
+    MOST.min(affordable as u32)
 }
 
 /// The motion estimator, and the threads that it runs on.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::Picture;
 use nca::consistency::{Carry, KnownMotion, Run, Still};
 use nca::engine::cpu::{CpuEngine, Isa};
-use nca::engine::{Engine, Selection};
+use nca::engine::{Engine, Selection, trust};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 use nca::motion::{Estimator, Quality};
@@ -32,8 +32,16 @@ fn window(size: Size, at: [usize; 2]) -> Picture {
     picture
 }
 
-/// An engine whose state has been moved by a pan of (4, 2) pixels, and the state before.
-fn panned(isa: Isa, threads: usize) -> (State, State) {
+/// A state that has been moved by a pan of (4, 2) pixels, with so much growth.
+struct Panned {
+    before: State,
+    after: State,
+    engine: CpuEngine,
+    /// Of the motion.
+    confidence: Vec<f32>,
+}
+
+fn panned(isa: Isa, threads: usize, growth: u32) -> Panned {
     let size = Size::new(128, 96);
     let [before, after] = [[40, 40], [44, 42]].map(|at| window(size, at));
     let mut estimator = Estimator::new(size, Quality::Balanced);
@@ -43,17 +51,31 @@ fn panned(isa: Isa, threads: usize) -> (State, State) {
     engine.set_source(&before.frame()).unwrap();
     engine.seed(1).unwrap();
     assert!(engine.step(8).unwrap());
-    let old = engine.state().unwrap();
+    let before = engine.state().unwrap();
     engine.set_source(&after.frame()).unwrap();
     let flow = estimator.estimate(&after.frame()).unwrap();
     assert!(!flow.is_still());
-    engine.carry(flow).unwrap();
-    (old, engine.state().unwrap())
+    engine.carry(flow, growth).unwrap();
+    let [mut dx, mut dy] = [vec![0.0; size.width], vec![0.0; size.width]];
+    let mut confidence = vec![0.0; size.pixels()];
+    for (y, row) in confidence.chunks_exact_mut(size.width).enumerate() {
+        flow.write_row(y, size, &mut dx, &mut dy, row);
+    }
+    Panned {
+        before,
+        after: engine.state().unwrap(),
+        engine,
+        confidence,
+    }
 }
 
 #[test]
 fn a_pan_moves_every_channel_by_as_much() {
-    let (old, new) = panned(Isa::detect(), 2);
+    let Panned {
+        before: old,
+        after: new,
+        ..
+    } = panned(Isa::detect(), 2, 0);
     let Size { width, height } = old.size;
     for channel in 3..old.channels {
         let (mut moved, mut stayed, mut count) = (0.0, 0.0, 0.0);
@@ -78,10 +100,10 @@ fn a_pan_moves_every_channel_by_as_much() {
 fn instructions_and_threads_change_nothing() {
     let fma: Vec<Isa> = Isa::available();
     // The steps before differ by rounding where there is no fused multiply-add.
-    let (_, expected) = panned(fma[0], 1);
+    let expected = panned(fma[0], 1, 3).after;
     for isa in Isa::available() {
         for threads in [1, 3] {
-            let (_, state) = panned(isa, threads);
+            let state = panned(isa, threads, 3).after;
             let off = common::distance(&state, &expected);
             assert!(off < 1e-4, "{isa}, {threads} threads: off by {off}");
         }
@@ -90,7 +112,11 @@ fn instructions_and_threads_change_nothing() {
 
 #[test]
 fn what_enters_the_picture_keeps_the_state_that_is_there() {
-    let (old, new) = panned(Isa::detect(), 2);
+    let Panned {
+        before: old,
+        after: new,
+        ..
+    } = panned(Isa::detect(), 2, 0);
     let Size { width, height } = new.size;
     // The last columns were beyond the edge.
     for channel in 3..new.channels {
@@ -103,6 +129,51 @@ fn what_enters_the_picture_keeps_the_state_that_is_there() {
             );
         }
     }
+}
+
+/// Where something is new the state takes steps more, and nowhere else.
+#[test]
+fn what_enters_the_picture_grows() {
+    const GROWTH: u32 = 3;
+    let Panned {
+        after: mut expected,
+        mut engine,
+        confidence,
+        ..
+    } = panned(Isa::detect(), 2, 0);
+    for _ in 0..GROWTH {
+        engine.set_state(&expected).unwrap();
+        engine.step(1).unwrap();
+        let stepped = engine.state().unwrap();
+        for channel in 0..expected.channels {
+            let values = expected.channel_mut(channel).iter_mut();
+            let stepped = stepped.channel(channel).iter().zip(&confidence);
+            for (value, (stepped, &confidence)) in values.zip(stepped) {
+                *value += (1.0 - trust(confidence)) * (stepped - *value);
+            }
+        }
+    }
+    let grown = panned(Isa::detect(), 2, GROWTH).after;
+    let off = common::distance(&grown, &expected);
+    assert!(off < 1e-5, "off by {off}");
+
+    let ungrown = panned(Isa::detect(), 2, 0).after;
+    let (mut new, mut old) = (0, 0);
+    for (i, &confidence) in confidence.iter().enumerate() {
+        if trust(confidence) == 1.0 {
+            old += 1;
+            for channel in 0..grown.channels {
+                assert_eq!(grown.channel(channel)[i], ungrown.channel(channel)[i]);
+            }
+        } else {
+            new += 1;
+            assert_ne!(grown.channel(3)[i], ungrown.channel(3)[i]);
+        }
+    }
+    assert!(
+        new > 96 && old > 4000,
+        "{new} pixels are new, {old} are not"
+    );
 }
 
 /// A still picture is not resampled, so nothing softens, however long it stands.

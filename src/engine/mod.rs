@@ -32,9 +32,11 @@ pub trait Engine: Send {
 
     /// Moves the unfrozen channels along with the picture: every pixel takes over the state of the
     /// place where `flow` says that it was, which is left as it is to the bit where nothing moves.
-    /// Where the flow is not to be trusted, the state stays where it is: it has grown already, and
-    /// one that started anew would show for many frames.
-    fn carry(&mut self, flow: &Flow) -> Result<(), EngineError>;
+    ///
+    /// Where the flow is not to be trusted ([`trust`] is below 1), the state stays where it is: it
+    /// has grown already, and one that started anew would show for many frames. It then takes
+    /// `growth` steps there alone, weighted by the distrust, to become what is now seen.
+    fn carry(&mut self, flow: &Flow, growth: u32) -> Result<(), EngineError>;
 
     /// Runs `steps` steps. Says whether all values that the last of them computed are finite.
     fn step(&mut self, steps: u32) -> Result<bool, EngineError>;
@@ -49,6 +51,20 @@ pub trait Engine: Send {
     /// Replaces the whole state, frozen channels included.
     fn set_state(&mut self, state: &State) -> Result<(), EngineError>;
 }
+
+/// How far the state is moved along motion of some `confidence` ([`Flow::write_row`]), from 0, not
+/// at all, to 1; between them, what stays and what is moved are mixed.
+pub fn trust(confidence: f32) -> f32 {
+    const NONE: f32 = 0.02;
+    const FULL: f32 = 0.1;
+    ((confidence - NONE) / (FULL - NONE)).clamp(0.0, 1.0)
+}
+
+/// Slope of the cubic convolution kernel by which the state is moved, at a distance of one pixel.
+///
+/// At Catmull and Rom's -0.5 what is moved by half a pixel many times over loses its fine detail;
+/// below, slow waves are amplified: at -0.6 by half a percent at most, which the automaton levels.
+pub(crate) const SHARPNESS: f32 = -0.6;
 
 /// Kinds of engines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

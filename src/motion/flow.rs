@@ -36,10 +36,15 @@ impl Flow {
 
     /// The mean confidence, in [0, 1].
     pub fn mean_confidence(&self) -> f32 {
+        self.mean(|confidence| confidence)
+    }
+
+    /// The mean over the picture of what `f` makes of the confidence.
+    pub fn mean(&self, f: impl Fn(f32) -> f32) -> f32 {
         let Size { height, .. } = self.confidence.size();
         let sum: f64 = (0..height as isize)
             .flat_map(|y| self.confidence.row(y))
-            .map(|&confidence| f64::from(confidence))
+            .map(|&confidence| f64::from(f(confidence)))
             .sum();
         (sum / self.confidence.size().pixels() as f64) as f32
     }

@@ -1,19 +1,18 @@
 //! One row of the state, moved along with the picture.
 //!
-//! Every pixel takes over the state of the place that it was at, sampled bicubically (Catmull and
-//! Rom, "A Class of Local Interpolating Splines", 1974, whose cubic reproduces what lies on whole
-//! pixels exactly: what does not move stays as it is to the bit). Neighbours mostly come from
-//! neighbours, so a row is cut into runs of pixels that lie next to each other in the old state
+//! Every pixel takes over the state of the place that it was at, sampled by cubic convolution (Keys,
+//! "Cubic Convolution Interpolation for Digital Image Processing", 1981, which reproduces what lies
+//! on whole pixels exactly: what does not move stays as it is to the bit). Neighbours mostly come
+//! from neighbours, so a row is cut into runs of pixels that lie next to each other in the old state
 //! too, and a run reads whole vectors of memory.
 
 use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, HALO, fill_halo};
+use super::growth::find_doubted;
+use crate::Size;
+use crate::engine::{SHARPNESS, trust};
 use crate::motion::Flow;
-
-/// Below the first, a pixel's motion is not believed and its state stays where it is; from the
-/// second on it is, and between them both are mixed.
-const DOUBT: [f32; 2] = [0.02, 0.1];
 
 /// Memory that a thread needs to move a row.
 #[derive(Default)]
@@ -49,6 +48,16 @@ impl CarryScratch {
             offsets.resize(width, 0);
         }
     }
+
+    /// Looks the flow of row `y` of a state of `size` up, and gives its confidence.
+    pub(super) fn confidence(&mut self, flow: &Flow, y: usize, size: Size) -> &[f32] {
+        self.resize(size.width);
+        let Self {
+            dx, dy, confidence, ..
+        } = self;
+        flow.write_row(y, size, dx, dy, confidence);
+        confidence
+    }
 }
 
 /// Computes row `y` of the moved state.
@@ -58,6 +67,8 @@ pub(super) struct CarryRow<'a> {
     pub(super) y: usize,
     /// All updated channels of the row, laid out as in a [`Grid`].
     pub(super) next: &'a mut [f32],
+    /// Set for the blocks of the row in which the state was not moved everywhere.
+    pub(super) blocks: &'a mut [bool],
     pub(super) scratch: &'a mut CarryScratch,
 }
 
@@ -71,11 +82,12 @@ impl WithSimd for CarryRow<'_> {
             cells,
             y,
             next,
+            blocks,
             scratch,
         } = self;
         let size = cells.size();
         let stride = cells.stride();
-        scratch.resize(size.width);
+        find_doubted(scratch.confidence(flow, y, size), blocks);
         let CarryScratch {
             dx,
             dy,
@@ -85,7 +97,6 @@ impl WithSimd for CarryRow<'_> {
             column_weights,
             row_weights,
         } = scratch;
-        flow.write_row(y, size, dx, dy, confidence);
         let xs = 0..size.width;
         place(
             xs.map(|x| x as f32),
@@ -120,9 +131,8 @@ impl WithSimd for CarryRow<'_> {
         }
 
         for (x, &confidence) in confidence.iter().enumerate() {
-            let [none, full] = DOUBT;
-            if confidence < full {
-                let trust = ((confidence - none) / (full - none)).max(0.0);
+            let trust = trust(confidence);
+            if trust < 1.0 {
                 for channel in 0..cells.channels() {
                     let unmoved = cells.pixels(y, channel)[x];
                     let value = &mut next[channel * stride + HALO + x];
@@ -157,10 +167,11 @@ fn place(
         let floor = offset.floor();
         let t = offset - floor;
         *whole = floor as i32;
-        *a = ((1.0 - 0.5 * t) * t - 0.5) * t;
-        *b = (1.5 * t - 2.5) * t * t + 1.0;
-        *c = ((2.0 - 1.5 * t) * t + 0.5) * t;
-        *d = (0.5 * t - 0.5) * t * t;
+        let s = SHARPNESS;
+        *a = s * ((t - 2.0) * t + 1.0) * t;
+        *b = ((s + 2.0) * t - (s + 3.0)) * t * t + 1.0;
+        *c = ((2.0 * s + 3.0 - (s + 2.0) * t) * t - s) * t;
+        *d = s * (1.0 - t) * t * t;
     }
 }
 

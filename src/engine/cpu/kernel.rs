@@ -15,6 +15,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, HALO, Line, fill_halo};
+use super::growth::spans;
 use super::isa::mul_add;
 use super::operands::{Operands, Singles};
 use super::rule::{Block, PackedBlur, PackedLayer, Rule};
@@ -44,12 +45,13 @@ impl Scratch {
     }
 }
 
-/// Computes row `y` of the next state. Says whether all of it is finite.
+/// Computes row `y` of the next state, where its blocks say so. Says whether all of it is finite.
 pub(super) struct StepRow<'a> {
     pub(super) rule: &'a Rule,
     pub(super) frozen: &'a Grid,
     pub(super) cells: &'a Grid,
     pub(super) y: usize,
+    pub(super) blocks: &'a [bool],
     /// All updated channels of the row, laid out as in a [`Grid`].
     pub(super) next: &'a mut [f32],
     pub(super) scratch: &'a mut Scratch,
@@ -73,6 +75,7 @@ impl StepRow<'_> {
             frozen,
             cells,
             y,
+            blocks,
             next,
             scratch,
         } = self;
@@ -100,21 +103,23 @@ impl StepRow<'_> {
             not_finite: simd.splat_f32s(0.0),
         };
         let lanes = S::F32_LANES;
-        let vectors = width.div_ceil(lanes);
-        let mut vector = 0;
-        // As many sums as registers: 6 x 4 of 32, 6 x 2 of 16.
-        if S::REGISTER_COUNT >= 32 {
-            while vector + 4 <= vectors {
-                tile.step::<4>(HALO + vector * lanes, &mut panels);
-                vector += 4;
+        for span in spans(blocks, width) {
+            let vectors = span.end.div_ceil(lanes);
+            let mut vector = span.start / lanes;
+            // As many sums as registers: 6 x 4 of 32, 6 x 2 of 16.
+            if S::REGISTER_COUNT >= 32 {
+                while vector + 4 <= vectors {
+                    tile.step::<4>(HALO + vector * lanes, &mut panels);
+                    vector += 4;
+                }
             }
-        }
-        while vector + 2 <= vectors {
-            tile.step::<2>(HALO + vector * lanes, &mut panels);
-            vector += 2;
-        }
-        if vector < vectors {
-            tile.step::<1>(HALO + vector * lanes, &mut panels);
+            while vector + 2 <= vectors {
+                tile.step::<2>(HALO + vector * lanes, &mut panels);
+                vector += 2;
+            }
+            if vector < vectors {
+                tile.step::<1>(HALO + vector * lanes, &mut panels);
+            }
         }
         // Multiplied by zero, infinity and NaN become NaN, which no sum loses.
         let finite = simd.reduce_sum_f32s(tile.not_finite) == 0.0;

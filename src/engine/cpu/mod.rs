@@ -5,6 +5,7 @@
 
 mod carry;
 mod grid;
+mod growth;
 mod isa;
 mod kernel;
 mod operands;
@@ -26,6 +27,7 @@ use crate::source::SourceChannels;
 use crate::{Size, State, noise, pool};
 use carry::{CarryRow, CarryScratch};
 use grid::{Grid, HALO, fill_halo};
+use growth::{Blocks, GrowRow};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};
 use resample::Resampler;
@@ -44,6 +46,10 @@ pub struct CpuEngine {
     next: Grid,
     /// One for each thread.
     scratch: Vec<Mutex<Scratch>>,
+    /// All blocks of a row.
+    everywhere: Blocks,
+    /// Where the state could not be moved.
+    doubted: Blocks,
     /// One for each thread; empty until the state is moved.
     carry_scratch: Vec<Mutex<CarryScratch>>,
     resampler: Resampler,
@@ -105,13 +111,15 @@ impl CpuEngine {
             cells,
             rule,
             scratch,
+            everywhere: Blocks::all(size.width, 1),
+            doubted: Blocks::all(size.width, size.height),
             carry_scratch: (0..threads).map(|_| Mutex::default()).collect(),
             resampler: Resampler::new(),
         })
     }
 
-    /// Computes `next` from `cells`. Says whether all of it is finite.
-    fn compute_next(&mut self) -> bool {
+    /// Computes `next` from `cells`, at least in `area`. Says whether all of it is finite.
+    fn compute_next(&mut self, area: Area) -> bool {
         let Self {
             isa,
             rule,
@@ -119,6 +127,8 @@ impl CpuEngine {
             cells,
             next,
             scratch,
+            everywhere,
+            doubted,
             ..
         } = self;
         let finite = AtomicBool::new(true);
@@ -127,12 +137,20 @@ impl CpuEngine {
             .par_chunks_exact_mut(row_len)
             .enumerate()
             .for_each(|(y, next)| {
+                let blocks = match area {
+                    Area::All => everywhere.row(0),
+                    Area::Doubted => doubted.row(y),
+                };
+                if !blocks.contains(&true) {
+                    return;
+                }
                 let mut scratch = of_this_thread(scratch);
                 let row = StepRow {
                     rule,
                     frozen,
                     cells,
                     y,
+                    blocks,
                     next,
                     scratch: &mut scratch,
                 };
@@ -142,6 +160,42 @@ impl CpuEngine {
             });
         finite.into_inner()
     }
+
+    /// Steps the state where it could not be moved along `flow`, and there only.
+    fn grow(&mut self, flow: &Flow) {
+        self.compute_next(Area::Doubted);
+        let Self {
+            isa,
+            cells,
+            next,
+            doubted,
+            carry_scratch,
+            ..
+        } = self;
+        let row_len = cells.row_len();
+        let rows = cells.values_mut().par_chunks_exact_mut(row_len);
+        rows.enumerate().for_each(|(y, cells)| {
+            let blocks = doubted.row(y);
+            if blocks.contains(&true) {
+                isa.run(GrowRow {
+                    flow,
+                    blocks,
+                    y,
+                    next,
+                    cells,
+                    scratch: &mut of_this_thread(carry_scratch),
+                });
+            }
+        });
+    }
+}
+
+/// Where a step is computed.
+#[derive(Clone, Copy)]
+enum Area {
+    All,
+    /// The blocks that have pixels whose state could not be moved.
+    Doubted,
 }
 
 /// Every thread takes the one that nobody else does.
@@ -225,32 +279,38 @@ impl Engine for CpuEngine {
         Ok(())
     }
 
-    fn carry(&mut self, flow: &Flow) -> Result<(), EngineError> {
+    fn carry(&mut self, flow: &Flow, growth: u32) -> Result<(), EngineError> {
         if flow.is_still() {
             return Ok(());
         }
-        let Self {
-            isa,
-            pool,
-            cells,
-            next,
-            carry_scratch,
-            ..
-        } = self;
-        let row_len = next.row_len();
+        let pool = self.pool.clone();
         pool.install(|| {
+            let Self {
+                isa,
+                cells,
+                next,
+                doubted,
+                carry_scratch,
+                ..
+            } = self;
+            let row_len = next.row_len();
             let rows = next.values_mut().par_chunks_exact_mut(row_len);
-            rows.enumerate().for_each(|(y, next)| {
+            let rows = rows.zip(doubted.rows_mut()).enumerate();
+            rows.for_each(|(y, (next, blocks))| {
                 isa.run(CarryRow {
                     flow,
                     cells,
                     y,
                     next,
+                    blocks,
                     scratch: &mut of_this_thread(carry_scratch),
                 });
             });
+            std::mem::swap(cells, next);
+            for _ in 0..growth {
+                self.grow(flow);
+            }
         });
-        std::mem::swap(cells, next);
         Ok(())
     }
 
@@ -258,7 +318,7 @@ impl Engine for CpuEngine {
         let pool = self.pool.clone();
         Ok(pool.install(|| {
             (0..steps).fold(true, |_, _| {
-                let finite = self.compute_next();
+                let finite = self.compute_next(Area::All);
                 std::mem::swap(&mut self.cells, &mut self.next);
                 finite
             })
