@@ -266,6 +266,72 @@ fn consistency_of_a_clip_is_measured() {
     );
 }
 
+/// A .flo file in which every pixel goes the same way.
+fn flo(size: [i32; 2], vector: [f32; 2]) -> Vec<u8> {
+    let mut bytes = b"PIEH".to_vec();
+    bytes.extend(size.map(i32::to_le_bytes).as_flattened());
+    let vector = vector.map(f32::to_le_bytes);
+    for _ in 0..size[0] * size[1] {
+        bytes.extend(vector.as_flattened());
+    }
+    bytes
+}
+
+#[test]
+fn true_motion_is_taken_where_it_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let [clip, truth] = ["clip", "truth"].map(path);
+    for folder in [&clip, &truth, &path("truth/occlusions")] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    // No estimator finds a motion of noise by half of the picture.
+    let noise = |x: u32, y: u32| (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761) >> 24;
+    let (width, height) = (64, 48);
+    for t in 0..2 {
+        let picture = image::GrayImage::from_fn(width, height, |x, y| {
+            image::Luma([noise(x + 24 * t, y) as u8])
+        });
+        picture.save(format!("{clip}/{t}.png")).unwrap();
+    }
+    // What leaves the picture, and a row more.
+    let mask = image::GrayImage::from_fn(width, height, |x, y| {
+        image::Luma([if x < 24 || y == 0 { 255 } else { 0 }])
+    });
+    mask.save(path("truth/occlusions/0.png")).unwrap();
+    let arguments = [
+        "consistency",
+        "--video",
+        &clip,
+        "--against",
+        &clip,
+        "--truth",
+        &truth,
+        "--json",
+    ];
+
+    expect_failure(&arguments, "0.flo");
+    std::fs::write(path("truth/0.flo"), flo([64, 48], [-24.0, 0.0])).unwrap();
+    let output = nca_model(&arguments);
+    assert!(output.status.success());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["e1"], 0.0);
+    assert_eq!(report["compared"], 40.0 * 47.0 / (64.0 * 48.0));
+
+    for (bytes, needle) in [
+        (flo([64, 40], [0.0; 2]), "the mask"),
+        (b"PIE".to_vec(), "shorter than its header"),
+        (vec![0; 5000], "PIEH"),
+        (flo([64, 48], [0.0; 2])[..999].to_vec(), "987 bytes"),
+    ] {
+        std::fs::write(path("truth/0.flo"), bytes).unwrap();
+        expect_failure(&arguments, needle);
+    }
+    std::fs::remove_dir_all(path("truth/occlusions")).unwrap();
+    std::fs::write(path("truth/0.flo"), flo([48, 64], [0.0; 2])).unwrap();
+    expect_failure(&arguments, "the true motion is that of 48x64 pixels");
+}
+
 #[test]
 fn wrong_usage_is_told_apart() {
     for arguments in [

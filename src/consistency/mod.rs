@@ -15,9 +15,11 @@
 mod known;
 mod measure;
 mod picture;
+mod truth;
 mod warping;
 
 pub use known::KnownMotion;
 pub use measure::{Carry, Consistency, NoiseGain, Run};
 pub use picture::Still;
-pub use warping::{Warping, WarpingError};
+pub use truth::{TrueFlow, TruthError};
+pub use warping::{FrameRejected, Warping, WarpingError};

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::measure::Mean;
 use super::picture::Picture;
+use super::truth::TrueFlow;
 use crate::Size;
 use crate::frame::{Frame, FrameTooShort, Packing};
 use crate::motion::{Estimator, Quality};
@@ -12,18 +13,67 @@ const TRUSTED: f32 = 0.5;
 /// Measures how a restyled clip moves along with its source: each output is compared with the one
 /// before it, moved as the source moves.
 ///
-/// The motion is estimated from the source at the best quality, and what is uncovered, enters, or
-/// is otherwise not to be trusted is left out.
+/// Where the true motion is not given, it is estimated from the source at the best quality, and what
+/// is uncovered, enters, or is otherwise not to be trusted is left out.
 #[derive(Debug)]
 pub struct WarpingError {
     size: Size,
     estimator: Estimator,
     /// The last frame of the source and of the restyled clip.
     last: Option<[Picture; 2]>,
+    errors: Errors,
+    detail: Mean,
+}
+
+/// Mean squared differences of the source and of the restyled clip.
+#[derive(Debug, Default)]
+struct Errors {
     input: Mean,
     output: Mean,
-    detail: Mean,
     pairs: usize,
+}
+
+impl Errors {
+    /// Compares source and restyled frame with those of another time, where the vectors of each row,
+    /// written by `vectors`, point to.
+    fn compare(
+        &mut self,
+        here: &[Picture; 2],
+        there: &[Picture; 2],
+        mut vectors: impl FnMut(usize, &mut [Option<[f32; 2]>]),
+    ) {
+        self.pairs += 1;
+        let Size { width, height } = here[0].size;
+        let mut row = vec![None; width];
+        for y in 0..height {
+            vectors(y, &mut row);
+            for (x, vector) in row.iter().enumerate() {
+                let Some([dx, dy]) = vector else { continue };
+                let place = [x as f32 + dx, y as f32 + dy];
+                let errors = [&mut self.input, &mut self.output];
+                for ((here, there), error) in here.iter().zip(there).zip(errors) {
+                    let pixel = &here.pixels[y * width + x];
+                    error.add(squared_difference(&there.bilinear(place), pixel));
+                }
+            }
+        }
+    }
+}
+
+/// Why a frame cannot be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameRejected {
+    /// There are fewer samples than the size needs.
+    #[error(transparent)]
+    TooShort(#[from] FrameTooShort),
+    /// The true motion is that of other frames.
+    #[error("the true motion is that of {found} pixels; the frames have {needed}")]
+    TruthSize {
+        /// Of the motion.
+        found: Size,
+        /// Of the frames.
+        needed: Size,
+    },
 }
 
 /// How far a restyled clip and its source are from moving as the source does.
@@ -48,37 +98,53 @@ impl WarpingError {
             size,
             estimator: Estimator::new(size, Quality::Fine),
             last: None,
-            input: Mean::default(),
-            output: Mean::default(),
+            errors: Errors::default(),
             detail: Mean::default(),
-            pairs: 0,
         }
     }
 
-    /// Takes the next frame of the source and of the restyled clip: packed RGB, H x W x 3 bytes.
-    pub fn add(&mut self, source: &[u8], output: &[u8]) -> Result<(), FrameTooShort> {
-        let Size { width, height } = self.size;
-        let frame = Frame::packed(source, width * 3, self.size, Packing::RGB)?;
-        Frame::packed(output, width * 3, self.size, Packing::RGB)?;
-        let new = [source, output].map(|samples| Picture::from_rgb8(self.size, samples));
+    /// Takes the next frame of the source and of the restyled clip: packed RGB, H x W x 3 bytes, and
+    /// the true motion from the last frame to this one, if it is known.
+    pub fn add(
+        &mut self,
+        source: &[u8],
+        output: &[u8],
+        truth: Option<&TrueFlow>,
+    ) -> Result<(), FrameRejected> {
+        let size = self.size;
+        let frame = Frame::packed(source, size.width * 3, size, Packing::RGB)?;
+        Frame::packed(output, size.width * 3, size, Packing::RGB)?;
+        if let Some(truth) = truth
+            && truth.size() != size
+        {
+            return Err(FrameRejected::TruthSize {
+                found: truth.size(),
+                needed: size,
+            });
+        }
+        let new = [source, output].map(|samples| Picture::from_rgb8(size, samples));
         let [input, restyled] = new.each_ref().map(Picture::fine_detail);
         self.detail.add(restyled / input.max(f64::MIN_POSITIVE));
 
         let flow = self.estimator.estimate(&frame);
-        if let (Some(old), Some(flow)) = (&self.last, flow) {
-            self.pairs += 1;
-            let [mut dx, mut dy, mut confidence] = [(); 3].map(|()| vec![0.0; width]);
-            for y in 0..height {
-                flow.write_row(y, self.size, &mut dx, &mut dy, &mut confidence);
-                for x in (0..width).filter(|x| confidence[*x] >= TRUSTED) {
-                    let place = [x as f32 + dx[x], y as f32 + dy[x]];
-                    let means = [&mut self.input, &mut self.output];
-                    for ((old, new), mean) in old.iter().zip(&new).zip(means) {
-                        let pixel = &new.pixels[y * width + x];
-                        mean.add(squared_difference(&old.bilinear(place), pixel));
+        match (&self.last, truth, flow) {
+            (Some(old), Some(truth), _) => {
+                self.errors.compare(old, &new, |y, vectors| {
+                    for (x, vector) in vectors.iter_mut().enumerate() {
+                        *vector = truth.vector(x, y);
                     }
-                }
+                });
             }
+            (Some(old), None, Some(flow)) => {
+                let [mut dx, mut dy, mut confidence] = [(); 3].map(|()| vec![0.0; size.width]);
+                self.errors.compare(&new, old, |y, vectors| {
+                    flow.write_row(y, size, &mut dx, &mut dy, &mut confidence);
+                    for (x, vector) in vectors.iter_mut().enumerate() {
+                        *vector = (confidence[x] >= TRUSTED).then_some([dx[x], dy[x]]);
+                    }
+                });
+            }
+            _ => {}
         }
         self.last = Some(new);
         Ok(())
@@ -86,13 +152,18 @@ impl WarpingError {
 
     /// What all frames so far amount to.
     pub fn result(&self) -> Warping {
-        let pixels = (self.pairs * self.size.pixels()).max(1);
+        let Errors {
+            input,
+            output,
+            pairs,
+        } = &self.errors;
+        let pixels = (pairs * self.size.pixels()).max(1);
         Warping {
-            e1: self.output.value().sqrt(),
-            input_e1: self.input.value().sqrt(),
+            e1: output.value().sqrt(),
+            input_e1: input.value().sqrt(),
             detail: self.detail.value(),
-            compared: self.output.count() as f64 / pixels as f64,
-            pairs: self.pairs,
+            compared: output.count() as f64 / pixels as f64,
+            pairs: *pairs,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use nca::consistency::{self, Carry, KnownMotion, NoiseGain, Run, Still, WarpingError};
+use nca::consistency::{self, Carry, KnownMotion, NoiseGain, Run, Still, TrueFlow, WarpingError};
 use nca::engine::{Backend, Precision, Selection};
 use nca::model::Model;
 use serde::Serialize;
@@ -58,6 +58,11 @@ pub(crate) struct Consistency {
     /// Folder with the frames that it was made from.
     #[arg(long, requires = "video")]
     against: Option<PathBuf>,
+    /// Folder with the true motion of those frames: NAME.flo for every frame NAME but the last,
+    /// and, as MPI Sintel has them, occlusions/NAME.png and invalid/NAME.png with what is to be
+    /// left out. Without it the motion is estimated.
+    #[arg(long, requires = "video")]
+    truth: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -196,7 +201,12 @@ impl Consistency {
             sources.len()
         );
         let mut error: Option<(nca::Size, WarpingError)> = None;
+        let mut last = None;
         for (output, source) in outputs.iter().zip(&sources) {
+            let truth = match (&self.truth, last.replace(source)) {
+                (Some(folder), Some(last)) => Some(true_motion(folder, last)?),
+                _ => None,
+            };
             let (size, source_pixels) = read_picture(source)?;
             let (output_size, output_pixels) = read_picture(output)?;
             let (first, error) = error.get_or_insert_with(|| (size, WarpingError::new(size)));
@@ -207,7 +217,8 @@ impl Consistency {
                     path.display()
                 );
             }
-            error.add(&source_pixels, &output_pixels)?;
+            let measured = error.add(&source_pixels, &output_pixels, truth.as_ref());
+            measured.with_context(|| format!("cannot measure {}", output.display()))?;
         }
         let warping = error.context("there are no frames")?.1.result();
         if self.json {
@@ -244,6 +255,19 @@ impl Report {
         } = self.noise;
         println!("noise {input:.4} becomes {output:.4}: gain {gain:.2}\n");
     }
+}
+
+/// The true motion from the picture at `frame` to the next.
+fn true_motion(folder: &Path, frame: &Path) -> anyhow::Result<TrueFlow> {
+    let name = Path::new(frame.file_name().unwrap_or_default());
+    let mut truth = TrueFlow::read(&folder.join(name.with_extension("flo")))?;
+    for masks in ["occlusions", "invalid"] {
+        let mask = folder.join(masks).join(name.with_extension("png"));
+        if mask.exists() {
+            truth.leave_out(&mask)?;
+        }
+    }
+    Ok(truth)
 }
 
 fn named<T: Copy>(names: &[(T, &str)], name: &str) -> Option<T> {

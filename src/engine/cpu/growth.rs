@@ -1,0 +1,106 @@
+//! Growing a state that could not be moved.
+//!
+//! Little of a picture is new in a frame, often a strip at its edge, so only rows and blocks of
+//! pixels in which something is new are stepped, and what surrounds them stays as it is: what grows
+//! fits on to it.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::iter::IndexedParallelIterator;
+use rayon::slice::ParallelSliceMut;
+
+use super::carry::CarryScratch;
+use super::grid::{Grid, HALO, fill_halo};
+use crate::engine::trust;
+use crate::motion::Flow;
+
+/// Pixels of a row that grow together: the lanes of the widest vector.
+const BLOCK: usize = 16;
+
+/// A flag for every block of every row: whether it has pixels that are to be stepped.
+pub(super) struct Blocks {
+    in_row: usize,
+    flags: Vec<bool>,
+}
+
+impl Blocks {
+    /// All blocks of `rows` rows of `width` pixels.
+    pub(super) fn all(width: usize, rows: usize) -> Self {
+        let in_row = width.div_ceil(BLOCK);
+        Self {
+            in_row,
+            flags: vec![true; in_row * rows],
+        }
+    }
+
+    /// The flags of row `y`.
+    pub(super) fn row(&self, y: usize) -> &[bool] {
+        &self.flags[y * self.in_row..][..self.in_row]
+    }
+
+    /// The flags of every row.
+    pub(super) fn rows_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [bool]> {
+        self.flags.par_chunks_exact_mut(self.in_row)
+    }
+}
+
+/// Sets the flags of the blocks that have pixels of which the motion is not believed.
+pub(super) fn find_doubted(confidence: &[f32], blocks: &mut [bool]) {
+    for (pixels, block) in confidence.chunks(BLOCK).zip(blocks) {
+        *block = pixels.iter().any(|&confidence| trust(confidence) < 1.0);
+    }
+}
+
+/// The pixels, as ranges as long as possible, of the blocks whose flags are set in a row of `width`.
+pub(super) fn spans(blocks: &[bool], width: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut end = 0;
+    let runs = blocks.chunk_by(|a, b| a == b);
+    runs.filter_map(move |run| {
+        let start = end;
+        end += run.len();
+        run[0].then(|| start * BLOCK..(end * BLOCK).min(width))
+    })
+}
+
+/// Takes a step over into the state of row `y`, the less the more its motion is believed.
+pub(super) struct GrowRow<'a> {
+    pub(super) flow: &'a Flow,
+    pub(super) blocks: &'a [bool],
+    pub(super) y: usize,
+    /// What the step gave. Laid out as in a [`Grid`], as is `cells`.
+    pub(super) next: &'a Grid,
+    /// All updated channels of the row.
+    pub(super) cells: &'a mut [f32],
+    pub(super) scratch: &'a mut CarryScratch,
+}
+
+impl WithSimd for GrowRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self {
+            flow,
+            blocks,
+            y,
+            next,
+            cells,
+            scratch,
+        } = self;
+        let size = next.size();
+        let confidence = scratch.confidence(flow, y, size);
+        let (stride, border) = (next.stride(), next.border());
+        for (channel, cells) in cells.chunks_exact_mut(stride).enumerate() {
+            let pixels = &mut cells[HALO..][..size.width];
+            let next = next.pixels(y, channel);
+            for span in spans(blocks, size.width) {
+                let next = next[span.clone()].iter().zip(&confidence[span.clone()]);
+                for (value, (next, &confidence)) in pixels[span].iter_mut().zip(next) {
+                    *value += (1.0 - trust(confidence)) * (next - *value);
+                }
+            }
+            fill_halo(cells, size.width, border);
+        }
+    }
+}
