@@ -24,7 +24,7 @@ name=${name%.*}
 built=${CARGO_TARGET_DIR:-target}/release
 echo "Restyling the first 15 seconds of $clip"
 "$built/nca-restyle" "$clip" "demo/$name-sketch.mp4" --model sketch \
-    --reset-on-cut --duration 15 --overwrite
+    --duration 15 --overwrite
 "$built/examples/contact_sheet" "$clip" "demo/$name-sketch.mp4" "demo/$name-sketch.png"
 
 cat <<END

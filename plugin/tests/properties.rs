@@ -187,7 +187,7 @@ fn statistics_are_posted_on_demand() {
 }
 
 #[test]
-fn cuts_start_the_state_anew_only_when_asked() {
+fn cuts_start_the_state_anew_unless_it_is_to_live_on() {
     let info = rgb();
     // Blocks of all colours, others in each scene.
     let scene = |scene: usize| {

@@ -20,7 +20,7 @@
  *
  * On the first frame, and after every reset, the automaton runs #GstNcaFilter:warmup steps; on
  * every later frame it runs #GstNcaFilter:steps. It starts anew with new caps, after a flushing
- * seek, on the signal #GstNcaFilter::reset and, with #GstNcaFilter:reset-on-cut, on hard cuts.
+ * seek, on the signal #GstNcaFilter::reset and, unless #GstNcaFilter:reset-on-cut is off, on hard cuts.
  *
  * One buffer comes out for one that goes in, of the same size, with its timestamps, flags and
  * metas; alpha is not touched. No latency is added.

@@ -104,7 +104,7 @@ impl Default for Settings {
             seed: 0,
             motion: Motion::default(),
             motion_quality: MotionQuality::default(),
-            reset_on_cut: false,
+            reset_on_cut: true,
             cut_threshold: DEFAULT_CUT_THRESHOLD,
             stats_interval: 0,
         }

@@ -84,13 +84,13 @@ pub struct Style {
     pub precision: Option<String>,
 
     /// How well motion is looked for, along which the style moves; off: it stays where it is
-    /// [default: fast]
-    #[arg(long, value_name = "M", value_parser = ["off", "fast", "balanced", "fine"])]
-    pub motion: Option<String>,
+    #[arg(long, value_name = "M", default_value = "balanced")]
+    #[arg(value_parser = ["off", "fast", "balanced", "fine"])]
+    pub motion: String,
 
-    /// Start the automaton anew at every hard cut
+    /// Let the style live on over hard cuts, at which it otherwise starts anew
     #[arg(long)]
-    pub reset_on_cut: bool,
+    pub ignore_cuts: bool,
 }
 
 /// What part of the input is restyled, and its size.

@@ -35,13 +35,10 @@ pub fn make(style: &Style) -> Result<gst::Element> {
     if let Some(precision) = &style.precision {
         filter.set_property_from_str("precision", precision);
     }
-    match style.motion.as_deref() {
-        None => {}
-        Some("off") => filter.set_property_from_str("motion", "off"),
-        Some(quality) => filter.set_property_from_str("motion-quality", quality),
+    match style.motion.as_str() {
+        "off" => filter.set_property_from_str("motion", "off"),
+        quality => filter.set_property_from_str("motion-quality", quality),
     }
-    if style.reset_on_cut {
-        filter.set_property("reset-on-cut", true);
-    }
+    filter.set_property("reset-on-cut", !style.ignore_cuts);
     Ok(filter)
 }
