@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rayon::ThreadPool;
 
 use crate::cut::CutDetector;
-use crate::engine::{self, Engine, EngineError, Selection};
+use crate::engine::{self, Engine, EngineError, Growth, Selection};
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
 use crate::motion::{Estimator, Flow, Quality};
@@ -190,13 +190,18 @@ impl Stylizer {
         let mut finite = true;
         match self.frames {
             Some(_) if !updated => {}
-            Some(_) => {
+            Some(age) => {
                 engine.set_source(&frame.as_frame())?;
                 if let Some(flow) = flow
                     && steps > 0
                 {
                     let before = Instant::now();
-                    engine.carry(flow, growth(flow, steps))?;
+                    let growth = Growth {
+                        // Another one in every frame, and the same in every run.
+                        seed: self.options.seed.wrapping_add(age).wrapping_add(1),
+                        steps: growth(flow, steps, warmup),
+                    };
+                    engine.carry(flow, growth)?;
                     self.motion_time += before.elapsed();
                 }
                 finite = engine.step(steps)?;
@@ -225,13 +230,12 @@ impl Stylizer {
 }
 
 /// Steps that the state takes where it cannot be moved along, before the `steps` that it takes
-/// everywhere: as many as do some good, unless so much is new that they would cost more than a
-/// quarter of the others.
-fn growth(flow: &Flow, steps: u32) -> u32 {
-    const MOST: u32 = 8;
+/// everywhere: those of the warm-up, unless so much is new that they would be more work than the
+/// others.
+fn growth(flow: &Flow, steps: u32, warmup: u32) -> u32 {
     let distrusted = flow.mean(|confidence| 1.0 - engine::trust(confidence));
-    let affordable = 0.25 * steps as f32 / distrusted.max(f32::MIN_POSITIVE);
-    MOST.min(affordable as u32)
+    let affordable = steps as f32 / distrusted.max(f32::MIN_POSITIVE);
+    warmup.min(affordable as u32)
 }
 
 /// The motion estimator, and the threads that it runs on.

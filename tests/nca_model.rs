@@ -266,6 +266,40 @@ fn consistency_of_a_clip_is_measured() {
     );
 }
 
+#[test]
+fn a_clip_is_restyled_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    // A texture that pans for longer than the state remembers.
+    for t in 0..16 {
+        let picture = image::RgbImage::from_fn(160, 120, |x, y| {
+            let (x, y) = ((x + 4 * t) as f32, y as f32);
+            let wave = (x * 0.21 + (y * 0.1).sin()).sin() + (y * 0.17 - x * 0.05).cos();
+            image::Rgb([0.0, 1.0, 2.0].map(|c| (127.0 + 60.0 * (wave + c).sin()) as u8))
+        });
+        picture
+            .save(folder.path().join(format!("{t:03}.png")))
+            .unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let arguments = ["consistency", "--model", "sketch", "--clip", path, "--json"];
+    let output = nca_model(&arguments);
+    assert!(output.status.success());
+    let reports: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |motion: &str, what: &str| {
+        let mut reports = reports.as_array().unwrap().iter();
+        let report = reports.find(|report| report["motion"] == motion).unwrap();
+        report[what].as_f64().unwrap()
+    };
+    assert_eq!(of("fast", "pairs"), 15.0);
+    assert!(of("fast", "e1") < 0.5 * of("off", "e1"));
+    assert_eq!(of("restart", "astray"), 0.0);
+    assert!(of("fast", "astray") < of("off", "astray"));
+    image::RgbImage::new(8, 8)
+        .save(folder.path().join("x.png"))
+        .unwrap();
+    expect_failure(&arguments, "8x8");
+}
+
 /// A .flo file in which every pixel goes the same way.
 fn flo(size: [i32; 2], vector: [f32; 2]) -> Vec<u8> {
     let mut bytes = b"PIEH".to_vec();

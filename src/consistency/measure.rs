@@ -77,6 +77,9 @@ pub struct Consistency {
     pub input_e10: f64,
     /// Fine detail of the last output, relative to that of a still that has converged.
     pub detail: f64,
+    /// How far the last output is from that still: root mean square of the difference of the mean
+    /// colours of 16 x 16 pixels, in [0, 1].
+    pub astray: f64,
 }
 
 /// What becomes of noise when nothing else moves.
@@ -98,7 +101,7 @@ impl Run {
         stills: &[Still],
     ) -> Result<Consistency, EngineError> {
         let mut errors = [Mean::default(); 4];
-        let mut detail = Mean::default();
+        let [mut detail, mut astray] = [Mean::default(); 2];
         for still in stills {
             let frames: Vec<_> = (0..FRAMES)
                 .map(|t| quantised(&still.frame(motion, t)))
@@ -116,6 +119,7 @@ impl Run {
             let converged = converged.restyle(&frames[FRAMES - 1..])?;
             let reference = converged[0].fine_detail().max(f64::MIN_POSITIVE);
             detail.add(outputs[FRAMES - 1].fine_detail() / reference);
+            outputs[FRAMES - 1].compare_coarsely(&converged[0], &mut astray);
         }
         let [e1, e10, input_e1, input_e10] = errors.map(|error| error.value().sqrt());
         Ok(Consistency {
@@ -124,6 +128,7 @@ impl Run {
             input_e1,
             input_e10,
             detail: detail.value(),
+            astray: astray.value().sqrt(),
         })
     }
 
@@ -146,7 +151,7 @@ impl Run {
     }
 
     /// Restyles frames as this run says.
-    fn stylizer(&self) -> Stylizer {
+    pub(super) fn stylizer(&self) -> Stylizer {
         let options = Options {
             steps: self.steps,
             warmup: Some(self.warmup),
@@ -159,15 +164,20 @@ impl Run {
         Stylizer::new(self.model.clone(), self.selection.clone(), options)
     }
 
+    /// Does what this run does before every frame.
+    pub(super) fn prepare(&self, stylizer: &mut Stylizer) {
+        if self.carry == Carry::Restart {
+            stylizer.reset();
+        }
+    }
+
     /// Restyles frames one after the other.
     fn restyle(&self, frames: &[Picture]) -> Result<Vec<Picture>, EngineError> {
         let mut stylizer = self.stylizer();
         let mut outputs = Vec::with_capacity(frames.len());
         for frame in frames {
-            if self.carry == Carry::Restart {
-                stylizer.reset();
-            }
-            outputs.push(restyle(&mut stylizer, frame)?);
+            self.prepare(&mut stylizer);
+            outputs.push(restyle_picture(&mut stylizer, frame)?);
         }
         Ok(outputs)
     }
@@ -188,7 +198,7 @@ impl Run {
                 still.clone()
             };
             let mut means = [Mean::default(); 3];
-            for pixel in &restyle(&mut stylizer, &frame)?.pixels {
+            for pixel in &restyle_picture(&mut stylizer, &frame)?.pixels {
                 for (mean, &sample) in means.iter_mut().zip(pixel) {
                     mean.add(f64::from(sample));
                 }
@@ -202,14 +212,22 @@ impl Run {
     }
 }
 
-/// Restyles the next frame.
-fn restyle(stylizer: &mut Stylizer, frame: &Picture) -> Result<Picture, EngineError> {
-    let size = frame.size;
-    let mut pixels = frame.to_rgb8();
+/// Restyles the next frame of `size`: packed RGB, of which there must be enough.
+pub(super) fn restyle(
+    stylizer: &mut Stylizer,
+    size: Size,
+    frame: &[u8],
+) -> Result<Vec<u8>, EngineError> {
+    let mut pixels = frame.to_vec();
     let mut output = FrameMut::packed(&mut pixels, size.width * 3, size, Packing::RGB)
         .expect("the pixels are as many as the size says");
     stylizer.process(&mut output)?;
-    Ok(Picture::from_rgb8(size, &pixels))
+    Ok(pixels)
+}
+
+fn restyle_picture(stylizer: &mut Stylizer, frame: &Picture) -> Result<Picture, EngineError> {
+    let pixels = restyle(stylizer, frame.size, &frame.to_rgb8())?;
+    Ok(Picture::from_rgb8(frame.size, &pixels))
 }
 
 /// A frame as 8 bits hold it.

@@ -2,6 +2,8 @@ use image::RgbImage;
 use image::imageops::FilterType;
 
 use super::KnownMotion;
+use super::measure::Mean;
+use super::warping::squared_difference;
 use crate::Size;
 
 /// Width and height of frames.
@@ -78,6 +80,30 @@ impl Picture {
                 far(2.0 - part),
             ]
         })
+    }
+
+    /// Adds the squared differences of the mean colours of 16 x 16 pixels; what is left over at the
+    /// right and below is not looked at.
+    pub(super) fn compare_coarsely(&self, other: &Self, error: &mut Mean) {
+        const BLOCK: usize = 16;
+        let Size { width, height } = self.size;
+        for top in (0..=height.saturating_sub(BLOCK)).step_by(BLOCK) {
+            for left in (0..=width.saturating_sub(BLOCK)).step_by(BLOCK) {
+                let [a, b] = [self, other].map(|picture| {
+                    let mut mean = [0.0; 3];
+                    for y in top..(top + BLOCK).min(height) {
+                        let row = &picture.pixels[y * width..][..width];
+                        for pixel in &row[left..(left + BLOCK).min(width)] {
+                            for (mean, value) in mean.iter_mut().zip(pixel) {
+                                *mean += value / (BLOCK * BLOCK) as f32;
+                            }
+                        }
+                    }
+                    mean
+                });
+                error.add(squared_difference(&a, &b));
+            }
+        }
     }
 
     /// The standard deviation of what a 5 x 5 box takes out of the picture, which is mirrored at

@@ -33,10 +33,9 @@ pub trait Engine: Send {
     /// Moves the unfrozen channels along with the picture: every pixel takes over the state of the
     /// place where `flow` says that it was, which is left as it is to the bit where nothing moves.
     ///
-    /// Where the flow is not to be trusted ([`trust`] is below 1), the state stays where it is: it
-    /// has grown already, and one that started anew would show for many frames. It then takes
-    /// `growth` steps there alone, weighted by the distrust, to become what is now seen.
-    fn carry(&mut self, flow: &Flow, growth: u32) -> Result<(), EngineError>;
+    /// Where the flow is not to be trusted ([`trust`] is below 1) the state starts anew, and then
+    /// takes the steps of `growth` there alone; both are weighted by the distrust.
+    fn carry(&mut self, flow: &Flow, growth: Growth) -> Result<(), EngineError>;
 
     /// Runs `steps` steps. Says whether all values that the last of them computed are finite.
     fn step(&mut self, steps: u32) -> Result<bool, EngineError>;
@@ -52,11 +51,21 @@ pub trait Engine: Send {
     fn set_state(&mut self, state: &State) -> Result<(), EngineError>;
 }
 
+/// What becomes of the state where it cannot be moved along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Of the noise that it starts from. Not to be the same in every frame: a pan would show the
+    /// pattern again and again.
+    pub seed: u64,
+    /// Steps that it takes at once.
+    pub steps: u32,
+}
+
 /// How far the state is moved along motion of some `confidence` ([`Flow::write_row`]), from 0, not
-/// at all, to 1; between them, what stays and what is moved are mixed.
+/// at all, to 1; between them, what is moved and what starts anew are mixed.
 pub fn trust(confidence: f32) -> f32 {
-    const NONE: f32 = 0.02;
-    const FULL: f32 = 0.1;
+    const NONE: f32 = 0.2;
+    const FULL: f32 = 0.5;
     ((confidence - NONE) / (FULL - NONE)).clamp(0.0, 1.0)
 }
 

@@ -16,8 +16,9 @@ pub enum Quality {
     Fine,
 }
 
-/// Pixels up to which a frame is looked at as it is: there is time enough.
-const SMALL: usize = 320 * 240;
+/// Pixels up to which a frame is looked at twice as closely: there is time enough, and what moves in
+/// it is small. The one for fast, the other for the rest.
+const SMALL: [usize; 2] = [640 * 360, 320 * 240];
 
 /// Pixels from which on a frame is made smaller still.
 const LARGE: usize = 960 * 600;
@@ -32,11 +33,11 @@ impl Quality {
 
     /// Pixels of the frame along each side of a cell of the finest grid.
     pub(super) fn factor(self, size: Size) -> usize {
-        let factor = match self {
-            Self::Fast => 4,
-            Self::Balanced | Self::Fine => 2,
+        let (factor, small) = match self {
+            Self::Fast => (4, SMALL[0]),
+            Self::Balanced | Self::Fine => (2, SMALL[1]),
         };
-        if size.pixels() <= SMALL {
+        if size.pixels() <= small {
             return factor / 2;
         }
         let mut factor = factor;

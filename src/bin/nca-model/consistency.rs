@@ -4,11 +4,12 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use nca::consistency::{self, Carry, KnownMotion, NoiseGain, Run, Still, TrueFlow, WarpingError};
+use nca::consistency::{self, Carry, KnownMotion, NoiseGain, Run, Still};
 use nca::engine::{Backend, Precision, Selection};
 use nca::model::Model;
 use serde::Serialize;
 
+use crate::clip;
 use crate::picture::read_picture;
 
 /// The model, or the two folders.
@@ -52,16 +53,19 @@ pub(crate) struct Consistency {
     /// its mean colour drifts.
     #[arg(long, value_name = "FRAMES", conflicts_with = "video")]
     drift: Option<usize>,
+    /// Folder with the frames of a clip, numbered pictures, that is restyled instead of moved stills.
+    #[arg(long, requires = "model", conflicts_with_all = ["photos", "drift"])]
+    clip: Option<PathBuf>,
     /// Folder with the frames of a restyled clip, numbered pictures.
-    #[arg(long, requires = "against", conflicts_with_all = ["model", "photos"])]
+    #[arg(long, requires = "against", conflicts_with_all = ["model", "photos", "clip"])]
     video: Option<PathBuf>,
     /// Folder with the frames that it was made from.
     #[arg(long, requires = "video")]
     against: Option<PathBuf>,
-    /// Folder with the true motion of those frames: NAME.flo for every frame NAME but the last,
+    /// Folder with the true motion of the clip's frames: NAME.flo for every frame NAME but the last,
     /// and, as MPI Sintel has them, occlusions/NAME.png and invalid/NAME.png with what is to be
-    /// left out. Without it the motion is estimated.
-    #[arg(long, requires = "video")]
+    /// left out. Without it the motion that errors are measured along is estimated.
+    #[arg(long)]
     truth: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
@@ -71,7 +75,9 @@ pub(crate) struct Consistency {
 const HELP: &str = "\
 E1 and E10 are the root mean square of the difference of outputs 1 and 10 frames apart, brought \
 together by the motion, of colours from 0 to 1. `input` is the same for the frames themselves, and \
-`detail` the fine detail of the last output relative to that of a still given 96 steps.
+`detail` the fine detail of the last output relative to that of a still given 96 steps. `astray` is \
+how far the colours of the output are, in the mean of 16 x 16 pixels, from those of that still: what \
+the state has not noticed, or remembers.
 
 A clip becomes a folder of pictures with
     ffmpeg -i CLIP FOLDER/%05d.png
@@ -97,69 +103,82 @@ struct Row {
 
 impl Consistency {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let truth = self.truth.as_deref();
         match (&self.model, &self.video, &self.against) {
-            (_, Some(video), Some(against)) => self.measure_clip(video, against),
-            (Some(model), ..) => self.measure_model(model),
+            (_, Some(video), Some(against)) => clip::measure(video, against, truth, self.json),
+            (Some(model), ..) => {
+                let model = Arc::new(Model::find(model)?);
+                match (&self.clip, self.drift) {
+                    (Some(clip), _) => clip::restyle(clip, truth, self.runs(&model), self.json),
+                    (None, Some(frames)) => self.measure_drift(&model, frames),
+                    (None, None) => self.measure_motions(&model),
+                }
+            }
             _ => bail!("there is neither a model nor a clip to measure"),
         }
     }
 
-    fn measure_model(&self, name: &str) -> anyhow::Result<()> {
-        let model = Arc::new(Model::find(name)?);
-        let stills = self.stills()?;
+    /// What is to be measured, with the names of the ways to carry the state.
+    fn runs(&self, model: &Arc<Model>) -> Vec<(&'static str, Run)> {
         let backend = named(&Backend::NAMES, &self.backend).unwrap_or_default();
         let motions = match self.motion.as_slice() {
             [] => ["off", "restart", "fast"].map(String::from).to_vec(),
             motions => motions.to_vec(),
         };
-        let carries = Carry::NAMES
-            .into_iter()
-            .filter(|(_, name)| motions.iter().any(|motion| motion == name));
-        let mut reports = Vec::new();
-        for (carry, motion) in carries {
+        let carries = Carry::NAMES.into_iter();
+        let carries = carries.filter(|(_, name)| motions.iter().any(|motion| motion == name));
+        let run = |(carry, name)| {
+            let selection = Selection {
+                backend,
+                device: self.device.clone(),
+                threads: self.threads,
+                precision: if self.half {
+                    Precision::Half
+                } else {
+                    Precision::Full
+                },
+            };
             let run = Run {
                 model: model.clone(),
-                selection: Selection {
-                    backend,
-                    device: self.device.clone(),
-                    threads: self.threads,
-                    precision: if self.half {
-                        Precision::Half
-                    } else {
-                        Precision::Full
-                    },
-                },
+                selection,
                 carry,
                 steps: self.steps,
                 warmup: self.warmup,
             };
-            if let Some(frames) = self.drift {
-                for (noise, name) in [(false, "clean"), (true, "noisy")] {
-                    let drift = run.drift(&stills[0], frames, noise)?;
-                    println!(
-                        "motion {motion}, {frames} frames of a {name} still: drift {drift:.4}"
-                    );
-                }
-                continue;
+            (name, run)
+        };
+        carries.map(run).collect()
+    }
+
+    fn measure_drift(&self, model: &Arc<Model>, frames: usize) -> anyhow::Result<()> {
+        let stills = self.stills()?;
+        for (motion, run) in self.runs(model) {
+            for (noise, name) in [(false, "clean"), (true, "noisy")] {
+                let drift = run.drift(&stills[0], frames, noise)?;
+                println!("motion {motion}, {frames} frames of a {name} still: drift {drift:.4}");
             }
+        }
+        Ok(())
+    }
+
+    fn measure_motions(&self, model: &Arc<Model>) -> anyhow::Result<()> {
+        let stills = self.stills()?;
+        let mut reports = Vec::new();
+        for (motion, run) in self.runs(model) {
             let rows = KnownMotion::NAMES.into_iter().map(|(motion, scene)| {
                 let consistency = run.consistency(motion, &stills)?;
                 anyhow::Ok(Row { scene, consistency })
             });
-            let steps = self.steps.unwrap_or(model.playback.steps);
             reports.push(Report {
                 motion,
-                steps: if carry == Carry::Restart {
+                steps: if run.carry == Carry::Restart {
                     self.warmup
                 } else {
-                    steps
+                    self.steps.unwrap_or(model.playback.steps)
                 },
                 consistency: rows.collect::<Result<_, _>>()?,
                 noise: run.noise_gain(&stills)?,
             });
-        }
-        if self.drift.is_some() {
-            return Ok(());
         }
         if self.json {
             println!("{}", serde_json::to_string_pretty(&reports)?);
@@ -188,64 +207,21 @@ impl Consistency {
         };
         pictures.iter().map(still).collect()
     }
-
-    fn measure_clip(&self, video: &Path, against: &Path) -> anyhow::Result<()> {
-        let [outputs, sources] = [video, against].map(pictures_in);
-        let (outputs, sources) = (outputs?, sources?);
-        ensure!(
-            outputs.len() == sources.len(),
-            "{} has {} pictures and {} has {}; there must be one for each frame in both",
-            video.display(),
-            outputs.len(),
-            against.display(),
-            sources.len()
-        );
-        let mut error: Option<(nca::Size, WarpingError)> = None;
-        let mut last = None;
-        for (output, source) in outputs.iter().zip(&sources) {
-            let truth = match (&self.truth, last.replace(source)) {
-                (Some(folder), Some(last)) => Some(true_motion(folder, last)?),
-                _ => None,
-            };
-            let (size, source_pixels) = read_picture(source)?;
-            let (output_size, output_pixels) = read_picture(output)?;
-            let (first, error) = error.get_or_insert_with(|| (size, WarpingError::new(size)));
-            for (path, size) in [(source, size), (output, output_size)] {
-                ensure!(
-                    size == *first,
-                    "{} has {size} pixels; the first frame has {first}",
-                    path.display()
-                );
-            }
-            let measured = error.add(&source_pixels, &output_pixels, truth.as_ref());
-            measured.with_context(|| format!("cannot measure {}", output.display()))?;
-        }
-        let warping = error.context("there are no frames")?.1.result();
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&warping)?);
-        } else {
-            println!("E1          {:.4}", warping.e1);
-            println!("input E1    {:.4}", warping.input_e1);
-            println!("detail      {:.2} of the source's", warping.detail);
-            println!("compared    {:.1}% of the pixels", 100.0 * warping.compared);
-            println!("pairs       {}", warping.pairs);
-        }
-        Ok(())
-    }
 }
 
 impl Report {
     fn print(&self) {
         println!("motion {}, {} steps a frame", self.motion, self.steps);
-        println!("scene             E1     E10  input E1  input E10  detail");
+        println!("scene             E1     E10  input E1  input E10  detail  astray");
         for Row { scene, consistency } in &self.consistency {
             println!(
-                "{scene:<13} {:>6.4}  {:>6.4}    {:>6.4}     {:>6.4}    {:>4.2}",
+                "{scene:<13} {:>6.4}  {:>6.4}    {:>6.4}     {:>6.4}    {:>4.2}   {:>5.3}",
                 consistency.e1,
                 consistency.e10,
                 consistency.input_e1,
                 consistency.input_e10,
-                consistency.detail
+                consistency.detail,
+                consistency.astray
             );
         }
         let NoiseGain {
@@ -257,26 +233,13 @@ impl Report {
     }
 }
 
-/// The true motion from the picture at `frame` to the next.
-fn true_motion(folder: &Path, frame: &Path) -> anyhow::Result<TrueFlow> {
-    let name = Path::new(frame.file_name().unwrap_or_default());
-    let mut truth = TrueFlow::read(&folder.join(name.with_extension("flo")))?;
-    for masks in ["occlusions", "invalid"] {
-        let mask = folder.join(masks).join(name.with_extension("png"));
-        if mask.exists() {
-            truth.leave_out(&mask)?;
-        }
-    }
-    Ok(truth)
-}
-
 fn named<T: Copy>(names: &[(T, &str)], name: &str) -> Option<T> {
     let mut named = names.iter().filter(|(_, known)| *known == name);
     named.next().map(|(value, _)| *value)
 }
 
 /// The pictures in a folder, by name.
-fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let unreadable = || format!("cannot read the folder {}", folder.display());
     let mut pictures = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(unreadable)? {

@@ -1,6 +1,7 @@
 //! `nca-model`: looks into model files, converts them, runs an automaton on a state, and measures
 //! how its style sticks to what moves.
 
+mod clip;
 mod consistency;
 mod convert;
 mod info;

@@ -10,6 +10,7 @@ use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, HALO, fill_halo};
 use super::growth::find_doubted;
+use super::start_value;
 use crate::Size;
 use crate::engine::{SHARPNESS, trust};
 use crate::motion::Flow;
@@ -64,6 +65,9 @@ impl CarryScratch {
 pub(super) struct CarryRow<'a> {
     pub(super) flow: &'a Flow,
     pub(super) cells: &'a Grid,
+    pub(super) frozen: &'a Grid,
+    /// Of the noise that the state starts from where it cannot be moved.
+    pub(super) seed: u64,
     pub(super) y: usize,
     /// All updated channels of the row, laid out as in a [`Grid`].
     pub(super) next: &'a mut [f32],
@@ -80,6 +84,8 @@ impl WithSimd for CarryRow<'_> {
         let Self {
             flow,
             cells,
+            frozen,
+            seed,
             y,
             next,
             blocks,
@@ -134,9 +140,9 @@ impl WithSimd for CarryRow<'_> {
             let trust = trust(confidence);
             if trust < 1.0 {
                 for channel in 0..cells.channels() {
-                    let unmoved = cells.pixels(y, channel)[x];
+                    let anew = start_value(frozen, seed, channel, y, x);
                     let value = &mut next[channel * stride + HALO + x];
-                    *value = trust * *value + (1.0 - trust) * unmoved;
+                    *value = trust * *value + (1.0 - trust) * anew;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Growing a state that could not be moved.
+//! Growing the state where it could not be moved, and started anew.
 //!
 //! Little of a picture is new in a frame, often a strip at its edge, so only rows and blocks of
 //! pixels in which something is new are stepped, and what surrounds them stays as it is: what grows

@@ -19,7 +19,7 @@ use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use super::{Backend, Engine, EngineError, Precision, Selection};
+use super::{Backend, Engine, EngineError, Growth, Precision, Selection};
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
 use crate::motion::Flow;
@@ -198,6 +198,16 @@ enum Area {
     Doubted,
 }
 
+/// The start state of an updated channel at a pixel: the source's colour, or noise.
+#[inline]
+fn start_value(frozen: &Grid, seed: u64, channel: usize, y: usize, x: usize) -> f32 {
+    if channel < 3 {
+        frozen.pixels(y, channel)[x]
+    } else {
+        noise::uniform(seed, frozen.channels() + channel, y, x)
+    }
+}
+
 /// Every thread takes the one that nobody else does.
 fn of_this_thread<T>(scratch: &[Mutex<T>]) -> MutexGuard<'_, T> {
     let thread = rayon::current_thread_index().unwrap_or(0);
@@ -266,20 +276,15 @@ impl Engine for CpuEngine {
         } = self;
         pool.install(|| {
             write_rows(cells, |y, channel, values| {
-                if channel < 3 {
-                    values.copy_from_slice(frozen.pixels(y, channel));
-                } else {
-                    let channel = frozen.channels() + channel;
-                    for (x, value) in values.iter_mut().enumerate() {
-                        *value = noise::uniform(seed, channel, y, x);
-                    }
+                for (x, value) in values.iter_mut().enumerate() {
+                    *value = start_value(frozen, seed, channel, y, x);
                 }
             });
         });
         Ok(())
     }
 
-    fn carry(&mut self, flow: &Flow, growth: u32) -> Result<(), EngineError> {
+    fn carry(&mut self, flow: &Flow, growth: Growth) -> Result<(), EngineError> {
         if flow.is_still() {
             return Ok(());
         }
@@ -287,6 +292,7 @@ impl Engine for CpuEngine {
         pool.install(|| {
             let Self {
                 isa,
+                frozen,
                 cells,
                 next,
                 doubted,
@@ -300,6 +306,8 @@ impl Engine for CpuEngine {
                 isa.run(CarryRow {
                     flow,
                     cells,
+                    frozen,
+                    seed: growth.seed,
                     y,
                     next,
                     blocks,
@@ -307,7 +315,7 @@ impl Engine for CpuEngine {
                 });
             });
             std::mem::swap(cells, next);
-            for _ in 0..growth {
+            for _ in 0..growth.steps {
                 self.grow(flow);
             }
         });
