@@ -292,7 +292,7 @@ fn a_clip_is_restyled_and_measured() {
     };
     assert_eq!(of("fast", "pairs"), 15.0);
     assert!(of("fast", "e1") < 0.5 * of("off", "e1"));
-    assert_eq!(of("restart", "astray"), 0.0);
+    assert!(of("restart", "astray") < 0.02);
     assert!(of("fast", "astray") < of("off", "astray"));
     image::RgbImage::new(8, 8)
         .save(folder.path().join("x.png"))

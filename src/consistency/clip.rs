@@ -28,9 +28,10 @@ pub struct ClipReport {
     /// How it moves.
     #[serde(flatten)]
     pub warping: Warping,
-    /// How far outputs are from those of a state that was started on the same frame: root mean
-    /// square of the difference of the mean colours of 16 x 16 pixels, in [0, 1]. What the state
-    /// remembers and is not to be seen any more, and what is to be seen and it has missed.
+    /// How far outputs are from those of a state that was started on the same frame and given the
+    /// time to converge: root mean square of the difference of the mean colours of 16 x 16 pixels, in
+    /// [0, 1]. What the state remembers and is not to be seen any more, and what is to be seen and
+    /// it has missed.
     pub astray: f64,
 }
 
@@ -67,7 +68,7 @@ impl Clip {
         let output = restyle(&mut self.stylizer, self.size, frame)?;
         self.warping.add(frame, &output, truth)?;
         if self.frames % ANEW == ANEW - 1 {
-            let anew = restyle(&mut self.run.stylizer(), self.size, frame)?;
+            let anew = restyle(&mut self.run.converging(), self.size, frame)?;
             let [output, anew] =
                 [&output, &anew].map(|samples| Picture::from_rgb8(self.size, samples));
             output.compare_coarsely(&anew, &mut self.astray);

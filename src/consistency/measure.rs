@@ -112,14 +112,10 @@ impl Run {
             compare(motion, 10, &outputs, e10);
             compare(motion, 1, &frames, input_e1);
             compare(motion, 10, &frames, input_e10);
-            let converged = Run {
-                warmup: CONVERGED,
-                ..self.clone()
-            };
-            let converged = converged.restyle(&frames[FRAMES - 1..])?;
-            let reference = converged[0].fine_detail().max(f64::MIN_POSITIVE);
+            let converged = restyle_picture(&mut self.converging(), &frames[FRAMES - 1])?;
+            let reference = converged.fine_detail().max(f64::MIN_POSITIVE);
             detail.add(outputs[FRAMES - 1].fine_detail() / reference);
-            outputs[FRAMES - 1].compare_coarsely(&converged[0], &mut astray);
+            outputs[FRAMES - 1].compare_coarsely(&converged, &mut astray);
         }
         let [e1, e10, input_e1, input_e10] = errors.map(|error| error.value().sqrt());
         Ok(Consistency {
@@ -162,6 +158,15 @@ impl Run {
             ..Options::default()
         };
         Stylizer::new(self.model.clone(), self.selection.clone(), options)
+    }
+
+    /// One that gives the first frame the time to converge.
+    pub(super) fn converging(&self) -> Stylizer {
+        let run = Self {
+            warmup: CONVERGED,
+            ..self.clone()
+        };
+        run.stylizer()
     }
 
     /// Does what this run does before every frame.
