@@ -1,0 +1,92 @@
+
+struct Grid {
+    size: vec2<u32>,
+    // Cells for each pixel of the state, along x and y.
+    ratio: vec2<f32>,
+}
+
+struct Flow {
+    vectors: Grid,
+    confidence: Grid,
+    // Pixels of the state for the unit of the vectors.
+    scale: vec2<f32>,
+    // Vectors along x, along y, and confidence, row after row.
+    values: array<f32>,
+}
+
+@group(0) @binding(0) var<storage, read> flow: Flow;
+@group(0) @binding(1) var<storage, read> cells: array<f32>;
+@group(0) @binding(2) var<storage, read_write> next: array<f32>;
+
+// Moves the updated channels of a pixel, as `crate::engine::cpu` does.
+@compute @workgroup_size(32, 4)
+fn carry(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= WIDTH || id.y >= HEIGHT {
+        return;
+    }
+    let pixel = vec2<f32>(id.xy);
+    let vectors = flow.vectors.size.x * flow.vectors.size.y;
+    let moved = vec2(
+        interpolate(flow.vectors, 0u, pixel) * flow.scale.x,
+        interpolate(flow.vectors, vectors, pixel) * flow.scale.y,
+    );
+    let confidence = interpolate(flow.confidence, 2u * vectors, pixel);
+    let trust = clamp((confidence - DOUBT_NONE) / (DOUBT_FULL - DOUBT_NONE), 0.0, 1.0);
+
+    // No further out than a pixel to the left and above, and one to the right and below.
+    let place = clamp(pixel + moved, vec2(-1.0), vec2(f32(WIDTH), f32(HEIGHT))) - pixel;
+    let whole = floor(place);
+    let first = vec2<i32>(id.xy) + vec2<i32>(whole) - 1;
+    let column_weights = catmull_rom(place.x - whole.x);
+    let row_weights = catmull_rom(place.y - whole.y);
+    var columns: vec4<u32>;
+    var rows: vec4<u32>;
+    for (var i = 0; i < 4; i++) {
+        columns[i] = beyond(first.x + i, WIDTH);
+        rows[i] = u32(clamp(first.y + i, 0, i32(HEIGHT) - 1)) * WIDTH;
+    }
+
+    let at = id.y * WIDTH + id.x;
+    for (var channel = 0u; channel < UPDATED; channel++) {
+        let plane = channel * PIXELS;
+        var sum = 0.0;
+        for (var i = 0u; i < 4u; i++) {
+            let row = plane + rows[i];
+            let values = vec4(
+                cells[row + columns.x],
+                cells[row + columns.y],
+                cells[row + columns.z],
+                cells[row + columns.w],
+            );
+            sum = fma(row_weights[i], dot(column_weights, values), sum);
+        }
+        if trust < 1.0 {
+            sum = trust * sum + (1.0 - trust) * cells[plane + at];
+        }
+        next[plane + at] = sum;
+    }
+}
+
+// The grid whose values begin at `start`, between the centres of its cells.
+fn interpolate(grid: Grid, start: u32, pixel: vec2<f32>) -> f32 {
+    let last = grid.size - 1u;
+    let at = clamp((pixel + 0.5) * grid.ratio - 0.5, vec2(0.0), vec2<f32>(last));
+    let cell = vec2<u32>(at);
+    let after = min(cell + 1u, last);
+    let t = at - floor(at);
+    let above = start + cell.y * grid.size.x;
+    let below = start + after.y * grid.size.x;
+    let left = (1.0 - t.y) * flow.values[above + cell.x] + t.y * flow.values[below + cell.x];
+    let right = (1.0 - t.y) * flow.values[above + after.x] + t.y * flow.values[below + after.x];
+    return left + (right - left) * t.x;
+}
+
+// Weights of the four places around one that is `t` beyond the second of them.
+fn catmull_rom(t: f32) -> vec4<f32> {
+    return vec4(
+        ((1.0 - 0.5 * t) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1.0,
+        ((2.0 - 1.5 * t) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    );
+}
