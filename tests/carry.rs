@@ -5,6 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::Picture;
+use common::engines::{self, Kind};
 use nca::consistency::{Carry, KnownMotion, Run, Still};
 use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{Engine, Selection};
@@ -32,14 +33,14 @@ fn window(size: Size, at: [usize; 2]) -> Picture {
     picture
 }
 
-/// An engine whose state has been moved by a pan of (4, 2) pixels, and the state before.
-fn panned(isa: Isa, threads: usize) -> (State, State) {
-    let size = Size::new(128, 96);
+const SIZE: Size = Size::new(128, 96);
+
+/// The state before it was moved by a pan of (4, 2) pixels, and after.
+fn panned(engine: &mut dyn Engine) -> (State, State) {
+    let size = SIZE;
     let [before, after] = [[40, 40], [44, 42]].map(|at| window(size, at));
     let mut estimator = Estimator::new(size, Quality::Balanced);
     assert!(estimator.estimate(&before.frame()).is_none());
-    let model = Model::bundled_default();
-    let mut engine = CpuEngine::with_isa(&model, size, threads, isa).unwrap();
     engine.set_source(&before.frame()).unwrap();
     engine.seed(1).unwrap();
     assert!(engine.step(8).unwrap());
@@ -51,57 +52,119 @@ fn panned(isa: Isa, threads: usize) -> (State, State) {
     (old, engine.state().unwrap())
 }
 
+/// States before and after the pan, on every engine.
+fn panned_everywhere() -> impl Iterator<Item = (String, State, State)> {
+    let panned = |kind: Kind| {
+        let mut engine = kind.engine(&Model::bundled_default(), SIZE);
+        let (old, new) = panned(&mut *engine);
+        (kind.name, old, new)
+    };
+    engines::of_full_precision().into_iter().map(panned)
+}
+
 #[test]
 fn a_pan_moves_every_channel_by_as_much() {
-    let (old, new) = panned(Isa::detect(), 2);
+    for (name, old, new) in panned_everywhere() {
+        check_pan(&name, &old, &new);
+    }
+}
+
+fn check_pan(name: &str, old: &State, new: &State) {
     let Size { width, height } = old.size;
     for channel in 3..old.channels {
         let (mut moved, mut stayed, mut count) = (0.0, 0.0, 0.0);
         for y in 16..height - 16 {
             for x in 16..width - 16 {
                 let at = |state: &State, x: usize, y: usize| state.channel(channel)[y * width + x];
-                let value = at(&new, x, y);
-                moved += (value - at(&old, x + 4, y + 2)).powi(2);
-                stayed += (value - at(&old, x, y)).powi(2);
+                let value = at(new, x, y);
+                moved += (value - at(old, x + 4, y + 2)).powi(2);
+                stayed += (value - at(old, x, y)).powi(2);
                 count += 1.0;
             }
         }
         let (moved, stayed): (f32, f32) = ((moved / count).sqrt(), (stayed / count).sqrt());
         assert!(
             moved < 0.25 * stayed,
-            "channel {channel}: off by {moved} from where it was to go, by {stayed} from before"
+            "{name}, channel {channel}: off by {moved} from where it was to go, by {stayed} from before"
         );
     }
 }
 
 #[test]
-fn instructions_and_threads_change_nothing() {
-    let fma: Vec<Isa> = Isa::available();
-    // The steps before differ by rounding where there is no fused multiply-add.
-    let (_, expected) = panned(fma[0], 1);
-    for isa in Isa::available() {
-        for threads in [1, 3] {
-            let (_, state) = panned(isa, threads);
-            let off = common::distance(&state, &expected);
-            assert!(off < 1e-4, "{isa}, {threads} threads: off by {off}");
-        }
+fn engines_agree() {
+    let mut expected = None;
+    for (name, _, state) in panned_everywhere() {
+        // The steps before differ by rounding.
+        let expected = expected.get_or_insert_with(|| state.clone());
+        let off = common::distance(&state, expected);
+        assert!(off < 1e-4, "{name}: off by {off}");
     }
 }
 
 #[test]
+fn threads_change_nothing() {
+    let state = |threads| {
+        let model = Model::bundled_default();
+        let mut engine = CpuEngine::with_isa(&model, SIZE, threads, Isa::detect()).unwrap();
+        panned(&mut engine).1
+    };
+    assert_eq!(state(1), state(3));
+}
+
+#[test]
 fn what_enters_the_picture_keeps_the_state_that_is_there() {
-    let (old, new) = panned(Isa::detect(), 2);
-    let Size { width, height } = new.size;
-    // The last columns were beyond the edge.
-    for channel in 3..new.channels {
-        for y in 30..height - 30 {
-            let at = y * width + width - 1;
-            assert_eq!(
-                new.channel(channel)[at],
-                old.channel(channel)[at],
-                "{channel}, {y}"
-            );
+    let Size { width, height } = SIZE;
+    for (name, old, new) in panned_everywhere() {
+        // The last columns were beyond the edge.
+        for channel in 3..new.channels {
+            for y in 30..height - 30 {
+                let at = y * width + width - 1;
+                assert_eq!(
+                    new.channel(channel)[at],
+                    old.channel(channel)[at],
+                    "{name}, {channel}, {y}"
+                );
+            }
         }
+    }
+}
+
+/// Where nothing moves while something else does, the state is left as it is to the bit.
+#[test]
+fn what_does_not_move_is_left_as_it_is_to_the_bit() {
+    let before = window(SIZE, [0, 0]);
+    let mut after = before.clone();
+    let moved = window(SIZE, [3, 0]);
+    let at = |x: usize, y: usize| (y * SIZE.width + x) * 3;
+    for y in 20..70 {
+        after.pixels[at(70, y)..at(120, y)].copy_from_slice(&moved.pixels[at(70, y)..at(120, y)]);
+    }
+    let mut estimator = Estimator::new(SIZE, Quality::Balanced);
+    assert!(estimator.estimate(&before.frame()).is_none());
+    let flow = estimator.estimate(&after.frame()).unwrap();
+    for kind in engines::of_full_precision() {
+        let mut engine = kind.engine(&Model::bundled_default(), SIZE);
+        engine.set_source(&before.frame()).unwrap();
+        engine.seed(1).unwrap();
+        assert!(engine.step(2).unwrap());
+        let old = engine.state().unwrap();
+        engine.carry(flow).unwrap();
+        let new = engine.state().unwrap();
+        let mut still = 0;
+        for y in 0..SIZE.height {
+            let [mut dx, mut dy, mut confidence] = [(); 3].map(|()| vec![0.0; SIZE.width]);
+            flow.write_row(y, SIZE, &mut dx, &mut dy, &mut confidence);
+            for x in (0..SIZE.width).filter(|&x| dx[x] == 0.0 && dy[x] == 0.0) {
+                still += 1;
+                for channel in 3..new.channels {
+                    let at = y * SIZE.width + x;
+                    let (new, old) = (new.channel(channel)[at], old.channel(channel)[at]);
+                    assert_eq!(new.to_bits(), old.to_bits(), "{}, {x}, {y}", kind.name);
+                }
+            }
+        }
+        let pixels = SIZE.pixels();
+        assert!(still > pixels / 4 && still < pixels, "{still} of {pixels}");
     }
 }
 

@@ -10,22 +10,30 @@ use std::sync::Arc;
 pub struct Kind {
     /// Backend and device.
     pub name: String,
-    make: Box<dyn Fn(&Model, Size) -> Box<dyn Engine>>,
+    how: How,
+}
+
+enum How {
+    Cpu(Isa),
+    Selection(Selection),
 }
 
 impl Kind {
     /// An engine of this kind.
     pub fn engine(&self, model: &Model, size: Size) -> Box<dyn Engine> {
-        (self.make)(model, size)
+        match &self.how {
+            How::Cpu(isa) => Box::new(CpuEngine::with_isa(model, size, 2, *isa).unwrap()),
+            How::Selection(selection) => {
+                engine::create(&Arc::new(model.clone()), size, selection).unwrap()
+            }
+        }
     }
 
     /// The processor with the instructions `isa`.
     fn cpu(isa: Isa) -> Self {
         Self {
             name: format!("cpu, {isa}"),
-            make: Box::new(move |model, size| {
-                Box::new(CpuEngine::with_isa(model, size, 0, isa).unwrap())
-            }),
+            how: How::Cpu(isa),
         }
     }
 
@@ -36,12 +44,11 @@ impl Kind {
             precision,
             ..Selection::default()
         };
-        let make =
-            move |model: &Model, size| engine::create(&Arc::new(model.clone()), size, &selection);
-        match make(&Model::bundled_default(), Size::new(1, 1)) {
+        let model = Arc::new(Model::bundled_default());
+        match engine::create(&model, Size::new(1, 1), &selection) {
             Ok(engine) => Some(Self {
                 name: format!("{}, {}", backend.name(), engine.device()),
-                make: Box::new(move |model, size| make(model, size).unwrap()),
+                how: How::Selection(selection),
             }),
             Err(error @ (EngineError::Absent { .. } | EngineError::NoHalfPrecision { .. })) => {
                 eprintln!("skipped: {error}");

@@ -1,10 +1,11 @@
-//! Properties of the cpu engine and the stylizer.
+//! Properties of the engines and the stylizer.
 
 mod common;
 
 use std::sync::Arc;
 
 use common::Picture;
+use common::engines::{self, Kind};
 use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{Engine, EngineError, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
@@ -166,19 +167,24 @@ fn architectures() -> impl Strategy<Value = Architecture> {
         )
 }
 
-fn started(model: &Model, size: Size, isa: Isa, threads: usize) -> CpuEngine {
-    let mut engine = CpuEngine::with_isa(model, size, threads, isa).unwrap();
-    engine
-        .set_source(&Picture::synthetic(size, 1).frame())
-        .unwrap();
+/// The engine at the start of a frame.
+fn started<E: Engine + ?Sized>(mut engine: Box<E>) -> Box<E> {
+    let frame = Picture::synthetic(engine.size(), 1);
+    engine.set_source(&frame.frame()).unwrap();
     engine.seed(7).unwrap();
     engine
+}
+
+/// An engine with the fastest instructions of the processor at the start of a frame.
+fn started_cpu(model: &Model, size: Size, threads: usize) -> Box<CpuEngine> {
+    let engine = CpuEngine::with_isa(model, size, threads, Isa::detect());
+    started(Box::new(engine.unwrap()))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Any architecture at any size, against the definition, with all instructions.
+    /// Any architecture at any size, against the definition, on all engines.
     #[test]
     fn a_step_is_what_the_definition_says(
         architecture in architectures(),
@@ -188,19 +194,19 @@ proptest! {
     ) {
         architecture.validate().unwrap();
         let model = model(architecture, seed);
-        for isa in Isa::available() {
-            let mut engine = started(&model, Size::new(width, height), isa, 2);
+        let check = |kind: Kind, tolerance: f32| {
+            let mut engine = started(kind.engine(&model, Size::new(width, height)));
             let expected = reference_step(&model, &engine.state().unwrap());
             prop_assert!(engine.step(1).unwrap());
             let off = common::distance(&engine.state().unwrap(), &expected);
-            prop_assert!(off < 1e-5, "{isa}: off by {off}");
+            prop_assert!(off < tolerance, "{}: off by {off}", kind.name);
+            Ok(())
+        };
+        for kind in engines::of_full_precision() {
+            check(kind, 1e-5)?;
         }
-        if let Some(isa) = Isa::half() {
-            let mut engine = started(&model, Size::new(width, height), isa, 2);
-            let expected = reference_step(&model, &engine.state().unwrap());
-            prop_assert!(engine.step(1).unwrap());
-            let off = common::distance(&engine.state().unwrap(), &expected);
-            prop_assert!(off < 2e-2, "{isa}: off by {off}");
+        for kind in engines::of_half_precision() {
+            check(kind, 2e-2)?;
         }
     }
 
@@ -210,7 +216,7 @@ proptest! {
         let architecture = if blurred { Architecture::notebook() } else { Architecture::published() };
         let model = model(architecture, 5);
         let size = Size::new(40, 24);
-        let mut engine = started(&model, size, Isa::detect(), 2);
+        let mut engine = started_cpu(&model, size, 2);
         let start = engine.state().unwrap();
         let shift = |state: &State| {
             let mut shifted = state.clone();
@@ -236,7 +242,7 @@ proptest! {
 fn threads_change_nothing() {
     let model = model(Architecture::notebook(), 9);
     let state = |threads| {
-        let mut engine = started(&model, Size::new(97, 53), Isa::detect(), threads);
+        let mut engine = started_cpu(&model, Size::new(97, 53), threads);
         engine.step(6).unwrap();
         engine.state().unwrap()
     };
@@ -248,24 +254,27 @@ fn threads_change_nothing() {
 
 #[test]
 fn states_that_run_away_are_noticed() {
-    for isa in Isa::available().into_iter().chain(Isa::half()) {
+    let kinds = engines::of_full_precision().into_iter();
+    for kind in kinds.chain(engines::of_half_precision()) {
+        let size = Size::new(37, 20);
+        let name = &kind.name;
         let mut wild = model(Architecture::published(), 1);
         wild.layers[2]
             .weights
             .iter_mut()
             .for_each(|weight| *weight *= 1e6);
-        let mut engine = started(&wild, Size::new(37, 20), isa, 2);
+        let mut engine = started(kind.engine(&wild, size));
         let finite: Vec<bool> = (0..40).map(|_| engine.step(1).unwrap()).collect();
-        assert!(finite[0] && !finite[39], "{isa}: {finite:?}");
+        assert!(finite[0] && !finite[39], "{name}: {finite:?}");
 
         // A single value that is not finite, wherever it is.
         let tame = model(Architecture::published(), 1);
-        for at in [0, 36, 37 * 20 - 1] {
-            let mut engine = started(&tame, Size::new(37, 20), isa, 2);
+        for at in [0, 36, size.pixels() - 1] {
+            let mut engine = started(kind.engine(&tame, size));
             let mut state = engine.state().unwrap();
             state.channel_mut(17)[at] = f32::NAN;
             engine.set_state(&state).unwrap();
-            assert!(!engine.step(1).unwrap(), "{isa}: NaN at {at}");
+            assert!(!engine.step(1).unwrap(), "{name}: NaN at {at}");
         }
     }
 }
