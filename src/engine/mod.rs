@@ -76,6 +76,12 @@ impl Backend {
     /// What [`Backend::Auto`] tries, the fastest first.
     const AUTO: [Self; 2] = [Self::Wgpu, Self::Cpu];
 
+    /// The one that people call `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut named = Self::NAMES.iter().filter(|(_, known)| *known == name);
+        named.next().map(|(backend, _)| *backend)
+    }
+
     /// The name that people use.
     pub fn name(self) -> &'static str {
         Self::NAMES

@@ -39,32 +39,33 @@ fn carry(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = vec2<i32>(id.xy) + vec2<i32>(whole) - 1;
     let column_weights = catmull_rom(place.x - whole.x);
     let row_weights = catmull_rom(place.y - whole.y);
-    var columns: vec4<u32>;
-    var rows: vec4<u32>;
-    for (var i = 0; i < 4; i++) {
-        columns[i] = beyond(first.x + i, WIDTH);
-        rows[i] = u32(clamp(first.y + i, 0, i32(HEIGHT) - 1)) * WIDTH;
-    }
+    let columns = vec4(
+        beyond(first.x, WIDTH),
+        beyond(first.x + 1, WIDTH),
+        beyond(first.x + 2, WIDTH),
+        beyond(first.x + 3, WIDTH),
+    );
+    let rows = vec4<u32>(clamp(first.y + vec4(0, 1, 2, 3), vec4(0), vec4(i32(HEIGHT) - 1))) * WIDTH;
 
     let at = id.y * WIDTH + id.x;
     for (var channel = 0u; channel < UPDATED; channel++) {
         let plane = channel * PIXELS;
-        var sum = 0.0;
-        for (var i = 0u; i < 4u; i++) {
-            let row = plane + rows[i];
-            let values = vec4(
-                cells[row + columns.x],
-                cells[row + columns.y],
-                cells[row + columns.z],
-                cells[row + columns.w],
-            );
-            sum = fma(row_weights[i], dot(column_weights, values), sum);
-        }
+        let sums = vec4(
+            weigh(plane + rows.x + columns, column_weights),
+            weigh(plane + rows.y + columns, column_weights),
+            weigh(plane + rows.z + columns, column_weights),
+            weigh(plane + rows.w + columns, column_weights),
+        );
+        var value = dot(row_weights, sums);
         if trust < 1.0 {
-            sum = trust * sum + (1.0 - trust) * cells[plane + at];
+            value = trust * value + (1.0 - trust) * cells[plane + at];
         }
-        next[plane + at] = sum;
+        next[plane + at] = value;
     }
+}
+
+fn weigh(at: vec4<u32>, weights: vec4<f32>) -> f32 {
+    return dot(weights, vec4(cells[at.x], cells[at.y], cells[at.z], cells[at.w]));
 }
 
 // The grid whose values begin at `start`, between the centres of its cells.

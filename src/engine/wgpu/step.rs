@@ -14,16 +14,15 @@ pub(super) fn kernel(
     rule: &Rule,
     half: bool,
 ) -> String {
-    let mut text = String::new();
-    text.push_str(match half {
-        true => "enable f16;\nalias Value = f16;\nalias Values = vec4<f16>;\n",
-        false => "alias Value = f32;\nalias Values = vec4<f32>;\n",
-    });
-    text.push_str(&geometry.text());
     let blurred = architecture.blurs.iter().fold(0_u64, |mask, blur| {
         mask | 1 << (blur.channel - architecture.frozen())
     });
-    let constants = [
+    let mut text = String::from(match half {
+        true => "enable f16;\nalias Values = vec4<f16>;\n",
+        false => "alias Values = vec4<f32>;\n",
+    });
+    text.push_str(&geometry.text());
+    for (name, value) in [
         ("TILE_WIDTH", tiling.width),
         ("TILE_HEIGHT", tiling.height),
         ("GROUPS", tiling.groups()),
@@ -33,30 +32,25 @@ pub(super) fn kernel(
         // The updated channels whose blur is in `next` already, a bit for each.
         ("BLURRED_LOW", (blurred & 0xffff_ffff) as usize),
         ("BLURRED_HIGH", (blurred >> 32) as usize),
-    ];
-    for (name, value) in constants {
+    ] {
         let _ = writeln!(text, "const {name} = {value}u;");
     }
-    text.push_str(include_str!("step.wgsl"));
-    text.push_str(
-        "\n@compute @workgroup_size(THREADS)\nfn step(\n    @builtin(workgroup_id) tile: vec3<u32>,\n    \
-         @builtin(local_invocation_index) thread: u32,\n) {\n    \
-         let group = thread % GROUPS;\n    let share = thread / GROUPS;\n    \
-         let x = tile.x * TILE_WIDTH + group % (TILE_WIDTH / 4u) * 4u;\n    \
-         let y = tile.y * TILE_HEIGHT + group / (TILE_WIDTH / 4u);\n    \
-         perceive(x, y, group, share);\n    workgroupBarrier();\n",
-    );
+    text + &include_str!("step.wgsl").replace("/* layers */", &layers(rule))
+}
+
+/// What follows on perception.
+fn layers(rule: &Rule) -> String {
+    let mut text = String::new();
     let last = rule.layers.len() - 1;
     for (i, layer) in rule.layers.iter().enumerate() {
-        text.push_str("    {\n");
+        text.push_str("{\n");
         push_sums(&mut text, layer);
         match i == last {
             false => push_rectified(&mut text, layer),
             true => push_update(&mut text, layer),
         }
-        text.push_str("    }\n");
+        text.push_str("    }\n    ");
     }
-    text.push_str("}\n");
     text
 }
 

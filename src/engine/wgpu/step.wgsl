@@ -13,59 +13,85 @@ struct Results {
 
 var<workgroup> panel: array<Values, ROWS * GROUPS>;
 
-// What lies beyond the edges is read where the border says. A tile may reach over the right and
-// lower edge: what it computes there is not written, but must be read from somewhere.
+// Four pixels of a row, and those left and right of each.
+struct Row {
+    left: vec4<f32>,
+    middle: vec4<f32>,
+    right: vec4<f32>,
+}
+
+// Where six pixels of a row are: the four, and one on either side.
+struct Columns {
+    first: vec4<u32>,
+    last: vec2<u32>,
+}
+
+fn row_of(first: vec4<f32>, last: vec2<f32>) -> Row {
+    return Row(first, vec4(first.yzw, last.x), vec4(first.zw, last));
+}
+
+fn frozen_row(start: u32, columns: Columns) -> Row {
+    let first = start + columns.first;
+    let last = start + columns.last;
+    return row_of(
+        vec4(frozen[first.x], frozen[first.y], frozen[first.z], frozen[first.w]),
+        vec2(frozen[last.x], frozen[last.y]),
+    );
+}
+
+fn cells_row(start: u32, columns: Columns) -> Row {
+    let first = start + columns.first;
+    let last = start + columns.last;
+    return row_of(
+        vec4(cells[first.x], cells[first.y], cells[first.z], cells[first.w]),
+        vec2(cells[last.x], cells[last.y]),
+    );
+}
+
+// Perceives every `SHARES`th channel of a group. What lies beyond the edges is read where the
+// border says; so is what a tile reaches over the right and lower edge, where nothing is written.
 fn perceive(x: u32, y: u32, group: u32, share: u32) {
-    var columns: array<u32, 6>;
-    for (var i = 0u; i < 6u; i++) {
-        columns[i] = beyond(i32(x + i) - 1, WIDTH);
-    }
-    let row = i32(y);
-    let rows = vec3(beyond(row - 1, HEIGHT), beyond(row, HEIGHT), beyond(row + 1, HEIGHT)) * WIDTH;
+    let left = i32(x) - 1;
+    let columns = Columns(
+        vec4(beyond(left, WIDTH), beyond(left + 1, WIDTH), beyond(left + 2, WIDTH), beyond(left + 3, WIDTH)),
+        vec2(beyond(left + 4, WIDTH), beyond(left + 5, WIDTH)),
+    );
+    let top = i32(y) - 1;
+    let rows = vec3(beyond(top, HEIGHT), beyond(top + 1, HEIGHT), beyond(top + 2, HEIGHT)) * WIDTH;
     var channel = share;
     for (; channel < FROZEN; channel += SHARES) {
-        let plane = rows + channel * PIXELS;
-        var values: array<array<f32, 6>, 3>;
-        for (var row = 0u; row < 3u; row++) {
-            for (var i = 0u; i < 6u; i++) {
-                values[row][i] = frozen[plane[row] + columns[i]];
-            }
-        }
-        respond(values, channel, group);
+        let at = rows + channel * PIXELS;
+        respond(
+            frozen_row(at.x, columns),
+            frozen_row(at.y, columns),
+            frozen_row(at.z, columns),
+            channel,
+            group,
+        );
     }
     for (; channel < CHANNELS; channel += SHARES) {
-        let plane = rows + (channel - FROZEN) * PIXELS;
-        var values: array<array<f32, 6>, 3>;
-        for (var row = 0u; row < 3u; row++) {
-            for (var i = 0u; i < 6u; i++) {
-                values[row][i] = cells[plane[row] + columns[i]];
-            }
-        }
-        respond(values, channel, group);
+        let at = rows + (channel - FROZEN) * PIXELS;
+        respond(
+            cells_row(at.x, columns),
+            cells_row(at.y, columns),
+            cells_row(at.z, columns),
+            channel,
+            group,
+        );
     }
 }
 
-// Writes four pixels' values and responses to both Sobel filters and the Laplacian. Of the rows
-// above, at and below, `values` has the four pixels and one on either side.
-fn respond(values: array<array<f32, 6>, 3>, channel: u32, group: u32) {
-    var left: array<vec4<f32>, 3>;
-    var middle: array<vec4<f32>, 3>;
-    var right: array<vec4<f32>, 3>;
-    for (var row = 0u; row < 3u; row++) {
-        let v = values[row];
-        left[row] = vec4(v[0], v[1], v[2], v[3]);
-        middle[row] = vec4(v[1], v[2], v[3], v[4]);
-        right[row] = vec4(v[2], v[3], v[4], v[5]);
-    }
-    let above = left[0] + 2.0 * middle[0] + right[0];
-    let below = left[2] + 2.0 * middle[2] + right[2];
-    let sobel_x = (right[0] - left[0]) + 2.0 * (right[1] - left[1]) + (right[2] - left[2]);
-    let laplacian = above + 2.0 * (left[1] + right[1]) - 12.0 * middle[1] + below;
-    let at = channel * 4u * GROUPS + group;
-    panel[at] = Values(middle[1]);
-    panel[at + GROUPS] = Values(sobel_x);
-    panel[at + 2u * GROUPS] = Values(below - above);
-    panel[at + 3u * GROUPS] = Values(laplacian);
+// Writes four pixels' values and responses to both Sobel filters and the Laplacian.
+fn respond(above: Row, at: Row, below: Row, channel: u32, group: u32) {
+    let top = above.left + 2.0 * above.middle + above.right;
+    let bottom = below.left + 2.0 * below.middle + below.right;
+    let sobel_x = (above.right - above.left) + 2.0 * (at.right - at.left) + (below.right - below.left);
+    let laplacian = top + 2.0 * (at.left + at.right) - 12.0 * at.middle + bottom;
+    let row = channel * 4u * GROUPS + group;
+    panel[row] = Values(at.middle);
+    panel[row + GROUPS] = Values(sobel_x);
+    panel[row + 2u * GROUPS] = Values(bottom - top);
+    panel[row + 3u * GROUPS] = Values(laplacian);
 }
 
 // Adds the update of four pixels to an updated channel, or to its blur.
@@ -73,22 +99,45 @@ fn add(x: u32, y: u32, channel: u32, update: vec4<f32>) {
     if channel >= UPDATED || y >= HEIGHT {
         return;
     }
-    let blurred = select(BLURRED_LOW, BLURRED_HIGH, channel >= 32u) >> (channel % 32u) & 1u;
-    let row = channel * PIXELS + y * WIDTH;
-    var not_finite = false;
-    for (var i = 0u; i < min(4u, WIDTH - min(x, WIDTH)); i++) {
-        let at = row + x + i;
-        var value: f32;
-        if blurred == 1u {
-            value = next[at] + update[i];
-        } else {
-            value = cells[at] + update[i];
-        }
-        next[at] = value;
-        // By its bits: compilers may take it for granted that a comparison sees no NaN.
-        not_finite |= (bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u;
-    }
-    if not_finite {
+    let blurs = select(BLURRED_LOW, BLURRED_HIGH, channel >= 32u);
+    let blurred = (blurs >> (channel % 32u) & 1u) == 1u;
+    let at = channel * PIXELS + y * WIDTH + x;
+    let space = WIDTH - min(x, WIDTH);
+    let finite = add_one(at, update.x, blurred, space > 0u)
+        & add_one(at + 1u, update.y, blurred, space > 1u)
+        & add_one(at + 2u, update.z, blurred, space > 2u)
+        & add_one(at + 3u, update.w, blurred, space > 3u);
+    if !finite {
         atomicStore(&results.not_finite, 1u);
     }
+}
+
+// Says whether the new value is finite.
+fn add_one(at: u32, update: f32, blurred: bool, within: bool) -> bool {
+    if !within {
+        return true;
+    }
+    var value = update;
+    if blurred {
+        value += next[at];
+    } else {
+        value += cells[at];
+    }
+    next[at] = value;
+    // By its bits: compilers may take it for granted that a comparison sees no NaN.
+    return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
+}
+
+@compute @workgroup_size(THREADS)
+fn step(
+    @builtin(workgroup_id) tile: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let group = thread % GROUPS;
+    let share = thread / GROUPS;
+    let x = tile.x * TILE_WIDTH + group % (TILE_WIDTH / 4u) * 4u;
+    let y = tile.y * TILE_HEIGHT + group / (TILE_WIDTH / 4u);
+    perceive(x, y, group, share);
+    workgroupBarrier();
+    /* layers */
 }
