@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// A kind of engine.
 pub struct Kind {
+    pub backend: Backend,
     /// Backend and device.
     pub name: String,
     how: How,
@@ -32,6 +33,7 @@ impl Kind {
     /// The processor with the instructions `isa`.
     fn cpu(isa: Isa) -> Self {
         Self {
+            backend: Backend::Cpu,
             name: format!("cpu, {isa}"),
             how: How::Cpu(isa),
         }
@@ -47,6 +49,7 @@ impl Kind {
         let model = Arc::new(Model::bundled_default());
         match engine::create(&model, Size::new(1, 1), &selection) {
             Ok(engine) => Some(Self {
+                backend,
                 name: format!("{}, {}", backend.name(), engine.device()),
                 how: How::Selection(selection),
             }),

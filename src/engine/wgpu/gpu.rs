@@ -1,12 +1,13 @@
 //! An opened device.
 
+use std::fmt::Display;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wgpu::{
     AdapterInfo, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, Device, DeviceDescriptor,
-    ErrorFilter, Features, Limits, MapMode, PollType, Queue, WriteOnly,
+    ErrorFilter, Features, Limits, MapMode, PollType, Queue, SubmissionIndex, WriteOnly,
 };
 
 use super::super::{Backend, EngineError};
@@ -140,9 +141,10 @@ impl Gpu {
         })
     }
 
-    /// An error of this device.
-    pub(super) fn failed(&self, why: &dyn std::fmt::Display) -> EngineError {
-        failed(format!("{}: {why}", self.title))
+    /// The error of something that this device did not do: what is behind it, or else `why`.
+    pub(super) fn failed(&self, why: &dyn Display) -> EngineError {
+        let error = failed(format!("{}: {why}", self.title));
+        self.check().err().unwrap_or(error)
     }
 
     /// Writes all of a buffer, before what is handed over next.
@@ -167,10 +169,7 @@ impl Gpu {
                 write(memory.slice(..));
                 Ok(())
             }
-            None => {
-                self.check()?;
-                Err(self.failed(&"there is no memory to write to"))
-            }
+            None => Err(self.failed(&"there is no memory to write to")),
         }
     }
 
@@ -193,27 +192,25 @@ impl Gpu {
     }
 
     /// Hands commands over; they run in the order in which they come.
-    pub(super) fn submit(&self, record: impl FnOnce(&mut CommandEncoder)) {
+    pub(super) fn submit(&self, record: impl FnOnce(&mut CommandEncoder)) -> SubmissionIndex {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         record(&mut encoder);
-        self.queue.submit([encoder.finish()]);
+        self.queue.submit([encoder.finish()])
     }
 
-    /// Waits until everything handed over has been done, and `buffer` can be read.
-    pub(super) fn map(&self, buffer: &Buffer) -> Result<(), EngineError> {
+    /// Waits until what was handed over as `last` has been done, and `buffer` can be read.
+    pub(super) fn map(&self, buffer: &Buffer, last: SubmissionIndex) -> Result<(), EngineError> {
         guarded(|| {
             buffer.map_async(MapMode::Read, .., |_| ());
             // It panics where the device is lost.
-            let waited = self.device.poll(PollType::wait_indefinitely());
-            self.check()?;
-            waited
-                .map(|_| ())
-                .map_err(|error| failed(format!("{}: {error}", self.title)))
+            let waited = self.device.poll(PollType::Wait {
+                submission_index: Some(last),
+                timeout: None,
+            });
+            waited.map_err(|error| self.failed(&error))?;
+            self.check()
         })
-        .map_err(|error| match self.check() {
-            Err(cause) => cause,
-            Ok(()) => error,
-        })
+        .map_err(|error| self.check().err().unwrap_or(error))
     }
 }
 

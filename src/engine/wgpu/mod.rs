@@ -20,6 +20,8 @@ mod gpu;
 mod kernel;
 mod shader;
 mod step;
+#[cfg(test)]
+mod tests;
 mod tiling;
 
 use std::sync::Arc;
@@ -147,15 +149,16 @@ impl WgpuEngine {
 
     /// Brings the picture, and whether the state is finite, to where they can be read.
     fn show(&mut self) -> Result<(), EngineError> {
+        self.shown = false;
         if std::mem::take(&mut self.mapped) {
             self.buffers.shown.unmap();
         }
         let Buffers { results, shown, .. } = &self.buffers;
-        self.gpu.submit(|commands| {
+        let submitted = self.gpu.submit(|commands| {
             self.kernels.picture.run(commands, self.current);
             commands.copy_buffer_to_buffer(results, 0, shown, 0, None);
         });
-        self.gpu.map(shown)?;
+        self.gpu.map(shown, submitted)?;
         (self.mapped, self.shown) = (true, true);
         Ok(())
     }
@@ -172,10 +175,10 @@ impl WgpuEngine {
         let size = buffer.size();
         let usage = BufferUsages::COPY_DST | BufferUsages::MAP_READ;
         let staging = self.gpu.make(|| self.gpu.buffer(size as usize, usage))?;
-        self.gpu.submit(|commands| {
+        let submitted = self.gpu.submit(|commands| {
             commands.copy_buffer_to_buffer(buffer, 0, &staging, 0, None);
         });
-        self.gpu.map(&staging)?;
+        self.gpu.map(&staging, submitted)?;
         let view = staging.get_mapped_range(..);
         let view = view.map_err(|error| self.gpu.failed(&error))?;
         Ok(bytemuck::pod_collect_to_vec(&view))

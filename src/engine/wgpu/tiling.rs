@@ -15,6 +15,8 @@
 //! So a thread loads four values of four pixels and uses them for all of its outputs, and no
 //! thread holds more than a few dozen sums, however wide the layers are.
 
+use std::iter::repeat_n;
+
 use crate::model::{Architecture, Layer, Model};
 
 /// Threads of a workgroup; every device has as many.
@@ -152,8 +154,9 @@ impl Rule {
         };
         for share in 0..shares {
             let first = share * shared.outputs;
-            let padded = shared.outputs.next_multiple_of(QUAD);
-            self.weights.extend((first..first + padded).map(bias));
+            let padding = shared.outputs.next_multiple_of(QUAD) - shared.outputs;
+            let biases = (first..first + shared.outputs).map(bias);
+            self.weights.extend(biases.chain(repeat_n(0.0, padding)));
             for input in (0..shared.input_quads).map(|quad| quad * QUAD) {
                 for output in first..first + shared.outputs {
                     let quad = input..input + QUAD;
