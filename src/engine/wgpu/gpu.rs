@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wgpu::{
-    AdapterInfo, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, Device, DeviceDescriptor,
-    ErrorFilter, Features, Limits, MapMode, PollType, Queue, SubmissionIndex, WriteOnly,
+    AdapterInfo, Buffer, BufferDescriptor, BufferUsages, BufferView, CommandEncoder, Device,
+    DeviceDescriptor, ErrorFilter, Features, Limits, MapMode, PollType, Queue, SubmissionIndex,
+    WriteOnly,
 };
 
 use super::super::{Backend, EngineError};
@@ -118,7 +119,10 @@ impl Gpu {
     }
 
     /// Runs what makes buffers and kernels. What goes wrong in it is no fault of the device.
-    pub(super) fn make<T>(&self, make: impl FnOnce() -> T) -> Result<T, EngineError> {
+    pub(super) fn make<T>(
+        &self,
+        make: impl FnOnce() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         guarded(|| {
             let filters = [
                 ErrorFilter::OutOfMemory,
@@ -135,7 +139,7 @@ impl Gpu {
                 .collect::<Vec<_>>();
             self.check()?;
             match errors.first() {
-                None => Ok(made),
+                None => made,
                 Some(error) => Err(failed(format!("{}: {}", self.title, described(error)))),
             }
         })
@@ -196,6 +200,13 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         record(&mut encoder);
         self.queue.submit([encoder.finish()])
+    }
+
+    /// What is in a buffer that can be read.
+    pub(super) fn view(&self, buffer: &Buffer) -> Result<BufferView, EngineError> {
+        buffer
+            .get_mapped_range(..)
+            .map_err(|error| self.failed(&error))
     }
 
     /// Waits until what was handed over as `last` has been done, and `buffer` can be read.

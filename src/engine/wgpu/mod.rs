@@ -18,6 +18,7 @@ mod adapter;
 mod frames;
 mod gpu;
 mod kernel;
+mod kernels;
 mod shader;
 mod step;
 #[cfg(test)]
@@ -27,18 +28,16 @@ mod tiling;
 use std::sync::Arc;
 
 use rayon::ThreadPool;
-use wgpu::{Buffer, BufferUsages, CommandEncoder, ComputePipeline};
+use wgpu::{Buffer, BufferUsages, CommandEncoder};
 
 use self::adapter::Adapters;
 use self::gpu::Gpu;
-use self::kernel::{Kernel, compile, workgroups};
+use self::kernels::{Buffers, Carry, Kernels};
 use self::shader::Geometry;
-use self::tiling::{Rule, Tiling};
-use super::cpu::DOUBT;
 use super::resample::Resampler;
 use super::{Backend, Engine, EngineError, Precision, Selection, check_length, check_state};
 use crate::frame::{Frame, FrameMut, Packing};
-use crate::model::{Architecture, Model};
+use crate::model::Model;
 use crate::motion::Flow;
 use crate::{Size, State, pool};
 
@@ -60,33 +59,6 @@ pub struct WgpuEngine {
     mapped: bool,
     shown: bool,
     resampler: Resampler,
-}
-
-struct Kernels {
-    source: Kernel,
-    start: Kernel,
-    /// Along columns and rows, where the architecture has blurs.
-    blurs: Option<[Kernel; 2]>,
-    step: Kernel,
-    picture: Kernel,
-}
-
-struct Buffers {
-    /// A frame of the state's size, a pixel in each word.
-    frame: Buffer,
-    frozen: Buffer,
-    cells: [Buffer; 2],
-    seed: Buffer,
-    /// Whether a value is not finite, then the picture, a pixel in each word.
-    results: Buffer,
-    /// The same where the processor can read it.
-    shown: Buffer,
-}
-
-/// What moves the state; its memory is taken when something moves.
-struct Carry {
-    pipeline: ComputePipeline,
-    kernel: Option<(Buffer, Kernel)>,
 }
 
 impl WgpuEngine {
@@ -113,10 +85,9 @@ impl WgpuEngine {
         let pool = pool::shared(selection.threads)?;
         let (buffers, kernels, carry) = gpu.make(|| {
             let buffers = Buffers::new(&gpu, &geometry);
-            let kernels = Kernels::new(&gpu, &geometry, model, half, &buffers);
-            (buffers, kernels, Carry::new(&gpu, &geometry))
+            let kernels = Kernels::new(&gpu, &geometry, model, half, &buffers)?;
+            Ok((buffers, kernels, Carry::new(&gpu, &geometry)))
         })?;
-        let kernels = kernels?;
         Ok(Self {
             gpu,
             pool,
@@ -163,25 +134,18 @@ impl WgpuEngine {
         Ok(())
     }
 
-    /// Calls `f` with what was brought.
-    fn with_shown<T>(&self, f: impl FnOnce(&[u8]) -> T) -> Result<T, EngineError> {
-        let view = self.buffers.shown.get_mapped_range(..);
-        let view = view.map_err(|error| self.gpu.failed(&error))?;
-        Ok(f(&view))
-    }
-
     /// Brings the values of a buffer.
     fn read(&self, buffer: &Buffer) -> Result<Vec<f32>, EngineError> {
         let size = buffer.size();
         let usage = BufferUsages::COPY_DST | BufferUsages::MAP_READ;
-        let staging = self.gpu.make(|| self.gpu.buffer(size as usize, usage))?;
+        let staging = self
+            .gpu
+            .make(|| Ok(self.gpu.buffer(size as usize, usage)))?;
         let submitted = self.gpu.submit(|commands| {
             commands.copy_buffer_to_buffer(buffer, 0, &staging, 0, None);
         });
         self.gpu.map(&staging, submitted)?;
-        let view = staging.get_mapped_range(..);
-        let view = view.map_err(|error| self.gpu.failed(&error))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+        Ok(bytemuck::pod_collect_to_vec(&self.gpu.view(&staging)?))
     }
 }
 
@@ -195,209 +159,17 @@ fn check_memory(gpu: &Gpu, geometry: &Geometry) -> Result<(), EngineError> {
     let words = geometry.updated.max(geometry.frozen) * size.pixels() + 1;
     let needed = (words * WORD) as u64;
     if needed > most {
-        let mb = |bytes: u64| bytes.div_ceil(1 << 20);
         return Err(EngineError::UnsupportedSize {
             size,
             why: format!(
                 "{} has room for {} MB of state at most and this model needs {}",
                 gpu.title(),
                 most >> 20,
-                mb(needed)
+                needed.div_ceil(1 << 20)
             ),
         });
     }
     Ok(())
-}
-
-impl Buffers {
-    fn new(gpu: &Gpu, geometry: &Geometry) -> Self {
-        let pixels = geometry.size.pixels();
-        let storage = |words: usize, more| gpu.buffer(words * WORD, BufferUsages::STORAGE | more);
-        let copied = BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-        let cells = || storage(geometry.updated * pixels, copied);
-        Self {
-            frame: storage(pixels, BufferUsages::COPY_DST),
-            frozen: storage(geometry.frozen * pixels, copied),
-            cells: [cells(), cells()],
-            seed: storage(2, BufferUsages::COPY_DST),
-            results: storage(1 + pixels, copied),
-            shown: gpu.buffer(
-                (1 + pixels) * WORD,
-                BufferUsages::COPY_DST | BufferUsages::MAP_READ,
-            ),
-        }
-    }
-}
-
-impl Kernels {
-    fn new(
-        gpu: &Gpu,
-        geometry: &Geometry,
-        model: &Model,
-        half: bool,
-        buffers: &Buffers,
-    ) -> Result<Self, EngineError> {
-        let text = |kernel: &str| geometry.text() + kernel;
-        let Buffers {
-            frame,
-            frozen,
-            cells: [first, second],
-            seed,
-            results,
-            ..
-        } = buffers;
-        let size = geometry.size;
-        let source = compile(gpu, &text(include_str!("source.wgsl")), "source");
-        let start = compile(gpu, &text(include_str!("seed.wgsl")), "start");
-        let picture = compile(gpu, &text(include_str!("picture.wgsl")), "picture");
-        Ok(Self {
-            source: Kernel::new(
-                gpu,
-                source,
-                [&[frame, frozen], &[frame, frozen]],
-                workgroups(size, 1),
-            ),
-            start: Kernel::new(
-                gpu,
-                start,
-                [&[seed, frozen, first], &[seed, frozen, second]],
-                workgroups(size, geometry.updated),
-            ),
-            blurs: blurs(gpu, geometry, &model.architecture, buffers),
-            step: step(gpu, geometry, model, half, buffers)?,
-            picture: Kernel::new(
-                gpu,
-                picture,
-                [&[first, results], &[second, results]],
-                workgroups(size, 1),
-            ),
-        })
-    }
-}
-
-/// The kernel of the step.
-fn step(
-    gpu: &Gpu,
-    geometry: &Geometry,
-    model: &Model,
-    half: bool,
-    buffers: &Buffers,
-) -> Result<Kernel, EngineError> {
-    let architecture = &model.architecture;
-    let memory = gpu.limits.max_compute_workgroup_storage_size as usize;
-    let value_bytes = if half { 2 } else { WORD };
-    let tiling = Tiling::new(architecture, value_bytes, memory).ok_or_else(|| {
-        gpu.failed(&format!(
-            "its workgroups have {memory} bytes of memory, too little for this model"
-        ))
-    })?;
-    let rule = Rule::new(model, tiling);
-    let weights = match half {
-        true => {
-            let weights = rule
-                .weights
-                .iter()
-                .map(|&w| ::half::f16::from_f32(w).to_bits());
-            gpu.filled(bytemuck::cast_slice(&weights.collect::<Vec<u16>>()))
-        }
-        false => gpu.filled(bytemuck::cast_slice(&rule.weights)),
-    };
-    let text = step::kernel(geometry, architecture, tiling, &rule, half);
-    let Buffers {
-        frozen,
-        cells: [first, second],
-        results,
-        ..
-    } = buffers;
-    Ok(Kernel::new(
-        gpu,
-        compile(gpu, &text, "step"),
-        [
-            &[&weights, frozen, first, second, results],
-            &[&weights, frozen, second, first, results],
-        ],
-        [
-            geometry.size.width.div_ceil(tiling.width) as u32,
-            geometry.size.height.div_ceil(tiling.height) as u32,
-            1,
-        ],
-    ))
-}
-
-/// The kernels that blur along columns, and then along rows into the next state.
-fn blurs(
-    gpu: &Gpu,
-    geometry: &Geometry,
-    architecture: &Architecture,
-    buffers: &Buffers,
-) -> Option<[Kernel; 2]> {
-    let count = architecture.blurs.len();
-    if count == 0 {
-        return None;
-    }
-    let taps: Vec<f32> = architecture.blurs.iter().flat_map(|b| b.kernel()).collect();
-    let taps = gpu.filled(bytemuck::cast_slice(&taps));
-    let sums = gpu.buffer(count * geometry.size.pixels() * WORD, BufferUsages::STORAGE);
-    let text = geometry.text() + &shader::blur_constants(architecture) + include_str!("blur.wgsl");
-    let [first, second] = &buffers.cells;
-    let workgroups = workgroups(geometry.size, count);
-    let columns = compile(gpu, &text, "blur_columns");
-    let rows = compile(gpu, &text, "blur_rows");
-    Some([
-        Kernel::new(
-            gpu,
-            columns,
-            [&[&taps, first, &sums], &[&taps, second, &sums]],
-            workgroups,
-        ),
-        Kernel::new(
-            gpu,
-            rows,
-            [&[&taps, &sums, second], &[&taps, &sums, first]],
-            workgroups,
-        ),
-    ])
-}
-
-impl Carry {
-    fn new(gpu: &Gpu, geometry: &Geometry) -> Self {
-        let [none, full] = DOUBT;
-        let doubt =
-            format!("const DOUBT_NONE = f32({none:?});\nconst DOUBT_FULL = f32({full:?});\n");
-        let text = geometry.text() + &doubt + include_str!("carry.wgsl");
-        Self {
-            pipeline: compile(gpu, &text, "carry"),
-            kernel: None,
-        }
-    }
-
-    /// The kernel, and the buffer that it reads flows of `bytes` bytes from.
-    fn kernel(
-        &mut self,
-        gpu: &Gpu,
-        geometry: &Geometry,
-        [first, second]: &[Buffer; 2],
-        bytes: usize,
-    ) -> Result<&(Buffer, Kernel), EngineError> {
-        if let Some((buffer, _)) = &self.kernel
-            && buffer.size() < bytes as u64
-        {
-            self.kernel = None;
-        }
-        match &mut self.kernel {
-            Some(kernel) => Ok(kernel),
-            slot => Ok(slot.insert(gpu.make(|| {
-                let flow = gpu.buffer(bytes, BufferUsages::STORAGE | BufferUsages::COPY_DST);
-                let kernel = Kernel::new(
-                    gpu,
-                    self.pipeline.clone(),
-                    [&[&flow, first, second], &[&flow, second, first]],
-                    workgroups(geometry.size, 1),
-                );
-                (flow, kernel)
-            })?)),
-        }
-    }
 }
 
 impl Engine for WgpuEngine {
@@ -489,7 +261,7 @@ impl Engine for WgpuEngine {
             });
         }
         self.show()?;
-        self.with_shown(|bytes| bytes[..WORD] == [0; WORD])
+        Ok(self.gpu.view(&self.buffers.shown)?[..WORD] == [0; WORD])
     }
 
     fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError> {
@@ -497,8 +269,7 @@ impl Engine for WgpuEngine {
             self.show()?;
         }
         let size = self.geometry.size;
-        let view = self.buffers.shown.get_mapped_range(..);
-        let view = view.map_err(|error| self.gpu.failed(&error))?;
+        let view = self.gpu.view(&self.buffers.shown)?;
         let Self {
             pool, resampler, ..
         } = self;

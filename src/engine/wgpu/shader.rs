@@ -1,8 +1,10 @@
-//! What the text of all kernels begins with.
+//! The texts of the kernels, made to measure for the shape of a state. That of the step is in
+//! [`super::step`].
 
 use std::fmt::Write;
 
 use crate::Size;
+use crate::engine::cpu::DOUBT;
 use crate::model::{Architecture, Blur, Border};
 
 /// Shape and border of a state. Kernels are compiled for them: divisions by constants cost little.
@@ -55,10 +57,32 @@ impl Geometry {
     }
 }
 
-/// The channels that are blurred, counted from the first updated one, the radius of each kernel and
-/// where its weights begin.
-pub(super) fn blur_constants(architecture: &Architecture) -> String {
+/// The kernel `source`: frozen channels from a frame.
+pub(super) fn source(geometry: &Geometry) -> String {
+    geometry.text() + include_str!("source.wgsl")
+}
+
+/// The kernel `start`: the start state.
+pub(super) fn start(geometry: &Geometry) -> String {
+    geometry.text() + include_str!("start.wgsl")
+}
+
+/// The kernel `picture`: samples from the output channels.
+pub(super) fn picture(geometry: &Geometry) -> String {
+    geometry.text() + include_str!("picture.wgsl")
+}
+
+/// The kernel `carry`: the state moved along a flow.
+pub(super) fn carry(geometry: &Geometry) -> String {
+    let [none, full] = DOUBT;
+    let doubt = format!("const DOUBT_NONE = f32({none:?});\nconst DOUBT_FULL = f32({full:?});\n");
+    geometry.text() + &doubt + include_str!("carry.wgsl")
+}
+
+/// The kernels `blur_columns` and `blur_rows` for the blurs of an architecture.
+pub(super) fn blur(geometry: &Geometry, architecture: &Architecture) -> String {
     let blurs = &architecture.blurs;
+    // Counted from the first updated channel.
     let channels = blurs
         .iter()
         .map(|blur| blur.channel - architecture.frozen());
@@ -69,9 +93,11 @@ pub(super) fn blur_constants(architecture: &Architecture) -> String {
         Some(start)
     });
     [
+        geometry.text(),
         array("CHANNEL", channels),
         array("RADIUS", radii),
         array("START", starts),
+        include_str!("blur.wgsl").into(),
     ]
     .concat()
 }
@@ -83,4 +109,78 @@ fn array(name: &str, values: impl Iterator<Item = usize>) -> String {
         values.len(),
         values.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use naga::back::{hlsl, msl};
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    use super::super::step;
+    use super::super::tiling::{Rule, Tiling};
+    use super::*;
+    use crate::model::{Layer, Model};
+
+    /// Translates a text for the APIs that the tests of whole engines, which run it through the one
+    /// that is there, may not get to.
+    fn translate(text: &str) {
+        let module = naga::front::wgsl::parse_str(text)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16)
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        let mut metal = String::new();
+        let options = msl::Options {
+            fake_missing_bindings: true,
+            ..msl::Options::default()
+        };
+        msl::Writer::new(&mut metal)
+            .write(&module, &info, &options, &msl::PipelineOptions::default())
+            .unwrap();
+        assert!(metal.contains("kernel void"), "{metal}");
+        let mut direct3d = String::new();
+        let options = hlsl::Options {
+            shader_model: hlsl::ShaderModel::V6_2,
+            ..hlsl::Options::default()
+        };
+        hlsl::Writer::new(&mut direct3d, &options, &hlsl::PipelineOptions::default())
+            .write(&module, &info, None)
+            .unwrap();
+        assert!(direct3d.contains("numthreads"), "{direct3d}");
+    }
+
+    #[test]
+    fn kernels_translate_for_every_api() {
+        let small = Model::bundled_default();
+        let architecture = Architecture::notebook();
+        let layer = |(outputs, inputs)| Layer {
+            outputs,
+            inputs,
+            weights: vec![0.0; outputs * inputs],
+            bias: None,
+        };
+        let wide = Model {
+            layers: architecture.layers().into_iter().map(layer).collect(),
+            architecture,
+            ..small.clone()
+        };
+        for model in [small, wide] {
+            let architecture = &model.architecture;
+            let geometry = Geometry::new(architecture, Size::new(33, 18));
+            for text in [
+                source(&geometry),
+                start(&geometry),
+                picture(&geometry),
+                carry(&geometry),
+                blur(&geometry, architecture),
+            ] {
+                translate(&text);
+            }
+            for (half, bytes) in [(false, 4), (true, 2)] {
+                let tiling = Tiling::new(architecture, bytes, 16 << 10).unwrap();
+                let rule = Rule::new(&model, tiling);
+                translate(&step::kernel(&geometry, architecture, tiling, &rule, half));
+            }
+        }
+    }
 }
