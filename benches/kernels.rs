@@ -1,14 +1,16 @@
-//! A step and what surrounds it, one thread, every kind of instructions:
+//! A step and what surrounds it, one thread, every kind of instructions, and on the graphics processor:
 //!
 //! ```text
 //! cargo bench --bench kernels
 //! ```
 
+use std::sync::Arc;
+
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use nca::Size;
-use nca::engine::Engine;
 use nca::engine::cpu::{CpuEngine, Isa};
+use nca::engine::{self, Backend, Engine, EngineError, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::{Architecture, Layer, Model};
 
@@ -48,23 +50,52 @@ fn model(name: &str) -> Model {
     }
 }
 
-/// Instructions by name, those of half precision among them.
-fn isas() -> Vec<String> {
+/// Graphics processors by precision.
+const WGPU: [(&str, Precision); 2] = [
+    ("wgpu", Precision::Full),
+    ("wgpu with f16", Precision::Half),
+];
+
+/// Instructions by name, those of half precision among them, and what there is beside them.
+fn kinds() -> Vec<String> {
     let isas = Isa::available().into_iter().chain(Isa::half());
-    isas.map(|isa| isa.to_string()).collect()
+    let isas = isas.map(|isa| isa.to_string());
+    let size = Size::new(1, 1);
+    let wgpu = WGPU
+        .into_iter()
+        .filter(|(_, precision)| wgpu(&model("12x32"), size, *precision).is_ok());
+    isas.chain(wgpu.map(|(name, _)| name.into())).collect()
 }
 
-fn engine(name: &str, isa: &str) -> CpuEngine {
-    let mut isas = Isa::available().into_iter().chain(Isa::half());
-    let isa = isas.find(|found| found.to_string() == isa).unwrap();
-    let mut engine = CpuEngine::with_isa(&model(name), SIZE, 1, isa).unwrap();
+fn wgpu(model: &Model, size: Size, precision: Precision) -> Result<Box<dyn Engine>, EngineError> {
+    let selection = Selection {
+        backend: Backend::Wgpu,
+        precision,
+        ..Selection::default()
+    };
+    engine::create(&Arc::new(model.clone()), size, &selection)
+}
+
+/// An engine at the start, of the kind that has this name.
+fn engine(name: &str, kind: &str) -> Box<dyn Engine> {
+    let model = model(name);
+    let mut engine = match WGPU.into_iter().find(|(name, _)| *name == kind) {
+        Some((_, precision)) => wgpu(&model, SIZE, precision).unwrap(),
+        None => cpu(&model, kind),
+    };
     engine.seed(1).unwrap();
     engine
 }
 
-#[divan::bench(args = isas(), consts = [0, 1, 2, 3], sample_count = 10)]
-fn step<const ARCHITECTURE: usize>(bencher: Bencher, isa: &str) {
-    let mut engine = engine(ARCHITECTURES[ARCHITECTURE], isa);
+fn cpu(model: &Model, isa: &str) -> Box<dyn Engine> {
+    let mut isas = Isa::available().into_iter().chain(Isa::half());
+    let isa = isas.find(|found| found.to_string() == isa).unwrap();
+    Box::new(CpuEngine::with_isa(model, SIZE, 1, isa).unwrap())
+}
+
+#[divan::bench(args = kinds(), consts = [0, 1, 2, 3], sample_count = 10)]
+fn step<const ARCHITECTURE: usize>(bencher: Bencher, kind: &str) {
+    let mut engine = engine(ARCHITECTURES[ARCHITECTURE], kind);
     bencher
         .counter(ItemsCount::new(SIZE.pixels()))
         .bench_local(|| engine.step(1).unwrap());

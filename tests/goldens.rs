@@ -1,14 +1,14 @@
-//! The engine against states that PyTorch computed, with every kind of vector instructions that
-//! the machine has, and with half precision.
+//! The engines that the machine has against states that PyTorch computed, with full and with half
+//! precision.
 
 mod common;
 
 use std::path::Path;
 
+use common::engines::{self, Kind};
 use common::{Golden, distance};
 use nca::State;
 use nca::engine::Engine;
-use nca::engine::cpu::{CpuEngine, Isa};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 
@@ -19,14 +19,15 @@ fn check(model: &Path, golden: &Path) {
     let model = Model::load(model).unwrap();
     let golden = Golden::read(golden);
     let start = golden.state("state0");
-    for isa in Isa::available() {
-        let mut engine = CpuEngine::with_isa(&model, start.size, 0, isa).unwrap();
-        let expect = |engine: &mut CpuEngine, state: &str, tolerance: f32| {
+    for kind in engines::of_full_precision() {
+        let mut engine = kind.engine(&model, start.size);
+        let kind = kind.name;
+        let expect = |engine: &mut Box<dyn Engine>, state: &str, tolerance: f32| {
             let distance = distance(&engine.state().unwrap(), &golden.state(state));
-            println!("{name}, {isa}, {state}: off by {distance:e}");
+            println!("{name}, {kind}, {state}: off by {distance:e}");
             assert!(
                 distance <= tolerance,
-                "{name}, {isa}, {state}: off by {distance:e}"
+                "{name}, {kind}, {state}: off by {distance:e}"
             );
         };
         engine.set_state(&start).unwrap();
@@ -63,7 +64,7 @@ fn check(model: &Path, golden: &Path) {
             .max();
         assert!(
             off <= Some(1),
-            "{name}, {isa}: the picture is off by {off:?}"
+            "{name}, {kind}: the picture is off by {off:?}"
         );
     }
 }
@@ -126,71 +127,65 @@ fn half_precision_on_published_checkpoints() {
         ("grid", [3.25e-4, 5.05e-4, 9.64e-4]),
         ("spaghetti", [2.95e-4, 4.82e-4, 7.91e-4]),
     ];
-    let (Some(folder), Some(isa)) = (common::published_models(), half()) else {
+    let Some(folder) = common::published_models() else {
         return;
     };
-    for (name, bounds) in AUTOCAST {
-        let model = Model::load(&folder.join(format!("{name}.pt"))).unwrap();
-        let golden = Golden::read(&folder.join(format!("{name}.golden.safetensors")));
-        let mut engine = half_engine(&model, &golden, isa);
-        let mut taken = 0;
-        for (steps, bound) in [1, 8, 32].into_iter().zip(bounds) {
-            assert!(engine.step(steps - taken).unwrap());
-            taken = steps;
-            let off = rms_distance(&mut engine, &golden.state(&format!("state{steps}")), 9);
-            println!("{name}, {steps} steps: off by {off:e}, autocast by {bound:e}");
-            assert!(off <= bound, "{name}, {steps} steps: {off:e} > {bound:e}");
+    for kind in engines::of_half_precision() {
+        for (name, bounds) in AUTOCAST {
+            let model = Model::load(&folder.join(format!("{name}.pt"))).unwrap();
+            let golden = Golden::read(&folder.join(format!("{name}.golden.safetensors")));
+            let mut engine = at_start(&kind, &model, &golden);
+            let mut taken = 0;
+            for (steps, bound) in [1, 8, 32].into_iter().zip(bounds) {
+                assert!(engine.step(steps - taken).unwrap());
+                taken = steps;
+                let off = rms_distance(&mut *engine, &golden.state(&format!("state{steps}")), 9);
+                let run = format!("{}, {name}, {steps} steps", kind.name);
+                println!("{run}: off by {off:e}, autocast by {bound:e}");
+                assert!(off <= bound, "{run}: {off:e} > {bound:e}");
+            }
         }
     }
 }
 
-/// The same for what every machine has: rounding operands to 8 bits of mantissa changes little.
+/// The same for what every machine has: rounding operands changes little.
 #[test]
 fn half_precision_of_all_architectures() {
-    let Some(isa) = half() else {
-        return;
-    };
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    for (folder, name) in [
-        (&tests, "published"),
-        (&tests, "notebook"),
-        (&tests, "unusual"),
-        (&models, "sketch"),
-    ] {
-        let model = Model::load(&folder.join(format!("{name}.safetensors"))).unwrap();
-        let golden = Golden::read(&tests.join(format!("{name}.golden.safetensors")));
-        let mut engine = half_engine(&model, &golden, isa);
-        let frozen = model.architecture.frozen();
-        assert!(engine.step(1).unwrap());
-        let first = rms_distance(&mut engine, &golden.state("state1"), frozen);
-        assert!(engine.step(31).unwrap());
-        let last = rms_distance(&mut engine, &golden.state("state32"), frozen);
-        println!("{name}: off by {first:e} after 1 step, {last:e} after 32");
-        assert!(first > 0.0, "{name}: nothing was rounded");
-        assert!(first < 1e-3 && last < 4e-3, "{name}: {first:e}, {last:e}");
+    for kind in engines::of_half_precision() {
+        for (folder, name) in [
+            (&tests, "published"),
+            (&tests, "notebook"),
+            (&tests, "unusual"),
+            (&models, "sketch"),
+        ] {
+            let model = Model::load(&folder.join(format!("{name}.safetensors"))).unwrap();
+            let golden = Golden::read(&tests.join(format!("{name}.golden.safetensors")));
+            let mut engine = at_start(&kind, &model, &golden);
+            let frozen = model.architecture.frozen();
+            assert!(engine.step(1).unwrap());
+            let first = rms_distance(&mut *engine, &golden.state("state1"), frozen);
+            assert!(engine.step(31).unwrap());
+            let last = rms_distance(&mut *engine, &golden.state("state32"), frozen);
+            let run = format!("{}, {name}", kind.name);
+            println!("{run}: off by {first:e} after 1 step, {last:e} after 32");
+            assert!(first > 0.0, "{run}: nothing was rounded");
+            assert!(first < 1e-3 && last < 4e-3, "{run}: {first:e}, {last:e}");
+        }
     }
-}
-
-/// The instructions of half precision, or a word about their absence.
-fn half() -> Option<Isa> {
-    let half = Isa::half();
-    if half.is_none() {
-        println!("skipped: this processor has no half precision");
-    }
-    half
 }
 
 /// An engine at the golden start.
-fn half_engine(model: &Model, golden: &Golden, isa: Isa) -> CpuEngine {
+fn at_start(kind: &Kind, model: &Model, golden: &Golden) -> Box<dyn Engine> {
     let start = golden.state("state0");
-    let mut engine = CpuEngine::with_isa(model, start.size, 0, isa).unwrap();
+    let mut engine = kind.engine(model, start.size);
     engine.set_state(&start).unwrap();
     engine
 }
 
 /// Root mean square difference of the channels from `first` on.
-fn rms_distance(engine: &mut CpuEngine, expected: &State, first: usize) -> f32 {
+fn rms_distance(engine: &mut dyn Engine, expected: &State, first: usize) -> f32 {
     let state = engine.state().unwrap();
     let from = first * state.size.pixels();
     let squares = state.values[from..]

@@ -1,13 +1,15 @@
 #!/bin/sh
 # Installs what is missing on Debian and Ubuntu. Asks for what is needed, not for packages, so that
 # whatever provides it will do, and nothing happens (and no network is needed) when all is there.
-# Usage: tools/packages.sh GROUP...     groups: make, build, play, clip, train, fuzz, lint
+# Usage: tools/packages.sh GROUP...     groups: make, build, play, test, clip, train, fuzz, lint
 set -eu
 
 c_compiler() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }
 command_() { command -v "$1" >/dev/null; }
 library() { pkg-config --atleast-version="$2" "$1" 2>/dev/null; }
 element() { gst-inspect-1.0 "$1" >/dev/null 2>&1; }
+# A driver for Vulkan; without a graphics card it is one in software.
+vulkan() { find /usr/share/vulkan/icd.d /etc/vulkan/icd.d -name '*.json' 2>/dev/null | grep -q .; }
 certificates() { [ -s "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ]; }
 venv_or_pip() { python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
@@ -40,6 +42,9 @@ find_missing() {
             need gstreamer1.0-plugins-bad element h264parse
             need gstreamer1.0-plugins-ugly element x264enc
             need gstreamer1.0-libav element avdec_h264
+            ;;
+        test)
+            need mesa-vulkan-drivers vulkan
             ;;
         clip)
             need ca-certificates certificates

@@ -4,7 +4,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 tools/rust.sh rustfmt clippy
-tools/packages.sh build play lint
+tools/packages.sh build play test lint
 
 step() { printf '\n== %s\n' "$1"; }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! machine                              cores and instructions
-//! load MODEL WIDTH HEIGHT THREADS PRECISION
+//! load MODEL WIDTH HEIGHT THREADS PRECISION BACKEND
 //! step N                               milliseconds a step, of N steps
 //! frame N                              milliseconds a frame, of its N steps only and of all
 //! peak THREADS                         multiply-adds a second at most, in GFLOP/s
@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use nca::Size;
 use nca::engine::cpu::Isa;
-use nca::engine::{self, Engine, Precision, Selection};
+use nca::engine::{self, Backend, Engine, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 
@@ -47,9 +47,10 @@ impl Worker {
                 std::thread::available_parallelism()?,
                 Isa::detect()
             ),
-            ["load", model, width, height, threads, precision] => {
+            ["load", model, width, height, threads, precision, backend] => {
                 let size = Size::new(width.parse()?, height.parse()?);
                 let selection = Selection {
+                    backend: Backend::named(backend).context("there is no such backend")?,
                     threads: threads.parse()?,
                     precision: match precision {
                         "full" => Precision::Full,

@@ -1,6 +1,9 @@
 //! What runs an automaton.
 
 pub mod cpu;
+mod resample;
+#[cfg(feature = "wgpu")]
+pub mod wgpu;
 
 use std::sync::Arc;
 
@@ -64,10 +67,12 @@ pub struct Growth {
 /// How far the state is moved along motion of some `confidence` ([`Flow::write_row`]), from 0, not
 /// at all, to 1; between them, what is moved and what starts anew are mixed.
 pub fn trust(confidence: f32) -> f32 {
-    const NONE: f32 = 0.2;
-    const FULL: f32 = 0.5;
-    ((confidence - NONE) / (FULL - NONE)).clamp(0.0, 1.0)
+    let [none, full] = TRUST;
+    ((confidence - none) / (full - none)).clamp(0.0, 1.0)
 }
+
+/// Confidences up to which motion is not believed at all, and from which on it is.
+pub(crate) const TRUST: [f32; 2] = [0.2, 0.5];
 
 /// Slope of the cubic convolution kernel by which the state is moved, at a distance of one pixel.
 ///
@@ -83,11 +88,26 @@ pub enum Backend {
     Auto,
     /// The processor.
     Cpu,
+    /// The graphics processor, through Vulkan, Metal or Direct3D 12.
+    Wgpu,
 }
 
 impl Backend {
     /// All of them, with the names that people use.
-    pub const NAMES: [(Self, &str); 2] = [(Self::Auto, "auto"), (Self::Cpu, "cpu")];
+    pub const NAMES: [(Self, &str); 3] = [
+        (Self::Auto, "auto"),
+        (Self::Cpu, "cpu"),
+        (Self::Wgpu, "wgpu"),
+    ];
+
+    /// What [`Backend::Auto`] tries, the fastest first.
+    const AUTO: [Self; 2] = [Self::Wgpu, Self::Cpu];
+
+    /// The one that people call `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut named = Self::NAMES.iter().filter(|(_, known)| *known == name);
+        named.next().map(|(backend, _)| *backend)
+    }
 
     /// The name that people use.
     pub fn name(self) -> &'static str {
@@ -98,14 +118,15 @@ impl Backend {
     }
 }
 
-/// What values and weights are rounded to where they are multiplied. The state and all sums are f32
-/// in any case.
+/// What values and weights are rounded to where they are multiplied. The state is f32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits: nothing is rounded, and all engines agree.
     #[default]
     Full,
-    /// 16 bits: faster where the device multiplies them faster, as bf16 on some processors.
+    /// 16 bits: faster where the device multiplies them faster. On processors that have it it is
+    /// bf16 with sums in f32, on graphics processors f16 with the sums of a layer in f16 too; of the
+    /// two, f16 errs less.
     Half,
 }
 
@@ -159,6 +180,31 @@ pub enum EngineError {
         /// C x H x W, as text.
         needed: String,
     },
+    /// The machine has nothing that the backend could run on.
+    #[error("backend {backend} cannot run here: {why}")]
+    Absent {
+        /// Name of the backend.
+        backend: &'static str,
+        /// A clause.
+        why: String,
+    },
+    /// The backend could not do what it was to do.
+    #[error("backend {backend} failed: {why}")]
+    Failed {
+        /// Name of the backend.
+        backend: &'static str,
+        /// A clause.
+        why: String,
+    },
+    /// The device does not answer any more, as when its driver was reset; another engine may be
+    /// made on it.
+    #[error("{device} was lost: {why}")]
+    DeviceLost {
+        /// What it is called.
+        device: String,
+        /// What the driver said.
+        why: String,
+    },
     /// The threads could not be started.
     #[error("cannot start {threads} threads: {why}")]
     Threads {
@@ -169,13 +215,113 @@ pub enum EngineError {
     },
 }
 
+/// Widest and highest state that is accepted.
+const MAX_LENGTH: usize = 16384;
+
+/// Checks that a state of `size` can be had.
+fn check_length(size: Size) -> Result<(), EngineError> {
+    let lengths = 1..=MAX_LENGTH;
+    if lengths.contains(&size.width) && lengths.contains(&size.height) {
+        return Ok(());
+    }
+    Err(EngineError::UnsupportedSize {
+        size,
+        why: format!("width and height can be 1 to {MAX_LENGTH}"),
+    })
+}
+
+/// Checks the shape of a state that is given to an engine.
+fn check_state(state: &State, channels: usize, size: Size) -> Result<(), EngineError> {
+    if (state.channels, state.size) == (channels, size) {
+        return Ok(());
+    }
+    let shape = |channels, size: Size| format!("{channels} x {} x {}", size.height, size.width);
+    Err(EngineError::WrongState {
+        found: shape(state.channels, state.size),
+        needed: shape(channels, size),
+    })
+}
+
 /// Makes the engine that `selection` asks for, for `model` at `size`. Its state is all zeros.
+///
+/// [`Backend::Auto`] takes a graphics processor where there is one and else the processor; whatever
+/// stands in the way of the one is logged, and the other is taken. A backend that is asked for by
+/// name is taken or there is an error.
 pub fn create(
     model: &Arc<Model>,
     size: Size,
     selection: &Selection,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    match selection.backend {
-        Backend::Auto | Backend::Cpu => Ok(Box::new(cpu::CpuEngine::new(model, size, selection)?)),
+    let engine = open(selection.backend, model, size, selection)?;
+    let (backend, device) = (engine.backend().name(), engine.device());
+    tracing::info!("taking the backend {backend}: {device}");
+    Ok(engine)
+}
+
+/// Makes an engine of the given backend, for `selection`, which may leave the choice to us.
+fn open(
+    backend: Backend,
+    model: &Arc<Model>,
+    size: Size,
+    selection: &Selection,
+) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(match backend {
+        Backend::Auto => auto(model, size, selection)?,
+        Backend::Cpu => Box::new(cpu::CpuEngine::new(model, size, selection)?),
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => Box::new(wgpu::WgpuEngine::new(model, size, selection)?),
+        #[cfg(not(feature = "wgpu"))]
+        Backend::Wgpu => {
+            return Err(EngineError::Absent {
+                backend: backend.name(),
+                why: "it was left out when this was built".into(),
+            });
+        }
+    })
+}
+
+/// The first backend that can be had.
+fn auto(
+    model: &Arc<Model>,
+    size: Size,
+    selection: &Selection,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let mut errors = Vec::new();
+    for backend in Backend::AUTO {
+        match open(backend, model, size, selection) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => {
+                match error {
+                    EngineError::Absent { .. } | EngineError::NoDevice { .. } => {
+                        tracing::debug!("passed over: {error}");
+                    }
+                    _ => tracing::warn!("passed over: {error}"),
+                }
+                errors.push(error);
+            }
+        }
     }
+    Err(most_telling(errors, selection))
+}
+
+/// Of what each backend said, what is worth saying: that a device is nowhere, or else what the last
+/// one said that has the device.
+fn most_telling(errors: Vec<EngineError>, selection: &Selection) -> EngineError {
+    let mut available = Vec::new();
+    let mut telling = None;
+    for error in errors {
+        match error {
+            EngineError::NoDevice {
+                backend,
+                available: clause,
+                ..
+            } => available.push(format!("{backend}: {clause}")),
+            error => telling = Some(error),
+        }
+    }
+    telling.unwrap_or_else(|| EngineError::NoDevice {
+        backend: Backend::Auto.name(),
+        device: selection.device.clone().unwrap_or_default(),
+        available: available.join("; "),
+    })
 }

@@ -74,7 +74,7 @@ def steps(worker, folder, cores):
             # Each a process of its own, whose memory is only its own.
             ours = {p: Process(worker) for p in ("full", "half")}
             peers = {name: Process(sys.executable, HERE / "peers.py", folder) for name in PEERS}
-            loaded = {p: w.ask("load", NOTEBOOK, width, height, threads, p) for p, w in ours.items()}
+            loaded = {p: w.ask("load", NOTEBOOK, width, height, threads, p, "cpu") for p, w in ours.items()}
             for name, peer in peers.items():
                 peer.ask("load", name, width, height, threads)
             there = {p: w for p, w in ours.items() if not loaded[p].startswith("absent")}
@@ -107,7 +107,7 @@ def frames(worker, cores):
     for name, model, n in models:
         for width, height in SIZES:
             for precision in ("full", "half"):
-                if process.ask("load", model, width, height, cores, precision).startswith("absent"):
+                if process.ask("load", model, width, height, cores, precision, "cpu").startswith("absent"):
                     continue
                 answers = [[float(x) for x in process.ask("frame", n).split()] for _ in range(ROUNDS)]
                 stepping = statistics.median(a[0] for a in answers)

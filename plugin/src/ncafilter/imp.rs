@@ -68,16 +68,9 @@ use nca::stylizer::{Outcome, Stylizer};
 use super::frame::{self, Rectangle};
 use super::loader::{Loader, NamedModel};
 use super::lock;
+use super::log::{CAT, LibraryLog};
 use super::settings::{MODEL_STEPS, Settings};
 use super::stats::Stats;
-
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new(
-        "ncafilter",
-        gst::DebugColorFlags::empty(),
-        Some("Neural cellular automaton filter"),
-    )
-});
 
 /// A broken model can go wrong on every frame; the bus hears of it no more often than this.
 const RESEED_WARNING_INTERVAL: Duration = Duration::from_secs(10);
@@ -87,6 +80,7 @@ const MAX_STEPS: i32 = 1024;
 /// What lives from start to stop, in the hands of the streaming thread.
 struct State {
     stylizer: Stylizer,
+    log: LibraryLog,
     info: Option<gst_video::VideoInfo>,
     reseed_warning: Option<Instant>,
     gave_up: bool,
@@ -173,7 +167,8 @@ impl NcaFilter {
         state.stylizer.set_options(settings.options());
 
         let before = Instant::now();
-        let outcome = state.stylizer.process(&mut picture).map_err(|err| {
+        let outcome = state.log.hear(|| state.stylizer.process(&mut picture));
+        let outcome = outcome.map_err(|err| {
             self.post_error_message(engine_error(&err));
             gst::FlowError::Error
         })?;
@@ -241,9 +236,12 @@ fn resource_error(err: &ModelError) -> gst::ResourceError {
 /// The error of the bus that an engine error is.
 fn engine_error(err: &EngineError) -> gst::ErrorMessage {
     match err {
-        EngineError::NoDevice { .. } | EngineError::NoHalfPrecision { .. } => {
+        EngineError::Absent { .. }
+        | EngineError::NoDevice { .. }
+        | EngineError::NoHalfPrecision { .. } => {
             gst::error_msg!(gst::ResourceError::NotFound, ("{err}"))
         }
+        EngineError::DeviceLost { .. } => gst::error_msg!(gst::ResourceError::Failed, ("{err}")),
         EngineError::UnsupportedSize { .. } => gst::error_msg!(gst::StreamError::Format, ("{err}")),
         EngineError::Threads { .. } => gst::error_msg!(gst::LibraryError::Init, ("{err}")),
         _ => gst::error_msg!(gst::LibraryError::Failed, ("{err}")),
@@ -303,14 +301,17 @@ impl ObjectImpl for NcaFilter {
                 glib::ParamSpecString::builder("device")
                     .nick("Device")
                     .blurb(
-                        "Which of several devices of the backend; unset: the first. The cpu \
-                         backend has none to choose from",
+                        "Which of several devices of the backend, by index or part of the name; \
+                         unset: the first. The cpu backend has none to choose from",
                     )
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecUInt::builder("threads")
                     .nick("Threads")
-                    .blurb("Threads of the cpu backend; 0: one for each core")
+                    .blurb(
+                        "Threads of the cpu backend, and of what else is done on the processor; \
+                         0: one for each core",
+                    )
                     .maximum(1024)
                     .default_value(default.threads)
                     .mutable_ready()
@@ -555,6 +556,7 @@ impl BaseTransformImpl for NcaFilter {
         *lock(&self.stats) = Stats::of(name);
         *lock(&self.state) = Some(State {
             stylizer: Stylizer::new(model, settings.selection(), settings.options()),
+            log: LibraryLog::of(&self.obj()),
             info: None,
             reseed_warning: None,
             gave_up: false,

@@ -8,6 +8,7 @@ use gst::prelude::*;
 mod frame;
 mod imp;
 mod loader;
+mod log;
 mod settings;
 mod stats;
 

@@ -17,6 +17,12 @@ pub enum Backend {
     /// The processor.
     #[enum_value(name = "CPU: the processor", nick = "cpu")]
     Cpu = 1,
+    /// The graphics processor.
+    #[enum_value(
+        name = "WGPU: a graphics processor, through Vulkan, Metal or Direct3D 12",
+        nick = "wgpu"
+    )]
+    Wgpu = 3,
 }
 
 /// What values and weights are rounded to where they are multiplied.
@@ -117,6 +123,7 @@ impl Settings {
             backend: match self.backend {
                 Backend::Auto => engine::Backend::Auto,
                 Backend::Cpu => engine::Backend::Cpu,
+                Backend::Wgpu => engine::Backend::Wgpu,
             },
             device: self.device.clone(),
             threads: self.threads as usize,

@@ -40,13 +40,13 @@ pub(crate) struct Consistency {
         value_parser = PossibleValuesParser::new(Backend::NAMES.map(|(_, name)| name))
     )]
     backend: String,
-    /// Which of the backend's devices.
+    /// Which of the backend's devices, by index or part of the name.
     #[arg(long)]
     device: Option<String>,
     /// Threads; 0: one for each core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Round values and weights to 16 bits where they are multiplied, on processors that have it.
+    /// Round values and weights to 16 bits where they are multiplied, on devices that have it.
     #[arg(long)]
     half: bool,
     /// Instead, restyle a still scene for so many frames, clean and with noise, and print how far
@@ -120,7 +120,7 @@ impl Consistency {
 
     /// What is to be measured, with the names of the ways to carry the state.
     fn runs(&self, model: &Arc<Model>) -> Vec<(&'static str, Run)> {
-        let backend = named(&Backend::NAMES, &self.backend).unwrap_or_default();
+        let backend = Backend::named(&self.backend).unwrap_or_default();
         let motions = match self.motion.as_slice() {
             [] => ["off", "restart", "fast"].map(String::from).to_vec(),
             motions => motions.to_vec(),
@@ -231,11 +231,6 @@ impl Report {
         } = self.noise;
         println!("noise {input:.4} becomes {output:.4}: gain {gain:.2}\n");
     }
-}
-
-fn named<T: Copy>(names: &[(T, &str)], name: &str) -> Option<T> {
-    let mut named = names.iter().filter(|(_, known)| *known == name);
-    named.next().map(|(value, _)| *value)
 }
 
 /// The pictures in a folder, by name.

@@ -9,7 +9,6 @@ mod growth;
 mod isa;
 mod kernel;
 mod operands;
-mod resample;
 mod rule;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,11 @@ use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use super::{Backend, Engine, EngineError, Growth, Precision, Selection};
+use super::resample::Resampler;
+use super::{
+    Backend, Engine, EngineError, Growth, MAX_LENGTH, Precision, Selection, check_length,
+    check_state,
+};
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
 use crate::motion::Flow;
@@ -30,7 +33,6 @@ use grid::{Grid, HALO, fill_halo};
 use growth::{Blocks, GrowRow};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};
-use resample::Resampler;
 use rule::Rule;
 
 /// Runs an automaton on the processor.
@@ -57,7 +59,7 @@ pub struct CpuEngine {
 
 impl CpuEngine {
     /// Widest and highest state that is accepted.
-    pub const MAX_LENGTH: usize = 16384;
+    pub const MAX_LENGTH: usize = MAX_LENGTH;
 
     /// An engine for `model` at `size`, with the fastest instructions of this machine for the
     /// precision that `selection` asks for. Its state is all zeros.
@@ -86,13 +88,7 @@ impl CpuEngine {
         threads: usize,
         isa: Isa,
     ) -> Result<Self, EngineError> {
-        let lengths = 1..=Self::MAX_LENGTH;
-        if !lengths.contains(&size.width) || !lengths.contains(&size.height) {
-            return Err(EngineError::UnsupportedSize {
-                size,
-                why: format!("width and height can be 1 to {}", Self::MAX_LENGTH),
-            });
-        }
+        check_length(size)?;
         let pool = pool::shared(threads)?;
         let architecture = &model.architecture;
         let rule = Rule::new(model, isa.is_half());
@@ -376,14 +372,7 @@ impl Engine for CpuEngine {
         let size = self.size();
         let frozen = self.frozen.channels();
         let channels = frozen + self.cells.channels();
-        if (state.channels, state.size) != (channels, size) {
-            let shape =
-                |channels, size: Size| format!("{channels} x {} x {}", size.height, size.width);
-            return Err(EngineError::WrongState {
-                found: shape(state.channels, state.size),
-                needed: shape(channels, size),
-            });
-        }
+        check_state(state, channels, size)?;
         let row = |y: usize, channel| &state.channel(channel)[y * size.width..][..size.width];
         write_rows(&mut self.frozen, |y, channel, values| {
             values.copy_from_slice(row(y, channel));

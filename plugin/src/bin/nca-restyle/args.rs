@@ -74,12 +74,21 @@ pub struct Style {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
+    /// What runs the automaton: cpu, or wgpu for a graphics processor [default: auto, a graphics
+    /// processor if there is one]
+    #[arg(long, value_name = "B", value_parser = nca::engine::Backend::NAMES.map(|(_, name)| name))]
+    pub backend: Option<String>,
+
+    /// Which graphics processor, by index or part of the name [default: the first]
+    #[arg(long, value_name = "D")]
+    pub device: Option<String>,
+
     /// Threads of the automaton [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
 
-    /// What values are rounded to where they are multiplied: half is faster on processors that have
-    /// it [default: full]
+    /// What values are rounded to where they are multiplied: half is faster on devices that have it
+    /// [default: full]
     #[arg(long, value_name = "P", value_parser = ["full", "half"])]
     pub precision: Option<String>,
 

@@ -29,6 +29,12 @@ pub fn make(style: &Style) -> Result<gst::Element> {
     if let Some(seed) = style.seed {
         filter.set_property("seed", seed);
     }
+    if let Some(backend) = &style.backend {
+        filter.set_property_from_str("backend", backend);
+    }
+    if let Some(device) = &style.device {
+        filter.set_property("device", device);
+    }
     if let Some(threads) = style.threads {
         filter.set_property("threads", threads);
     }

@@ -14,7 +14,7 @@ use image::{
     RgbaImage,
 };
 use nca::Size;
-use nca::engine::{Precision, Selection};
+use nca::engine::{Backend, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 use nca::stylizer::{Options, Outcome, Stylizer};
@@ -133,13 +133,15 @@ fn process(pixels: &mut RgbaImage, style: &Style) -> Result<()> {
         seed: style.seed.unwrap_or(defaults.seed),
         ..defaults
     };
+    let backend = style.backend.as_deref().and_then(Backend::named);
     let selection = Selection {
+        backend: backend.unwrap_or_default(),
+        device: style.device.clone(),
         threads: style.threads.map_or(0, |threads| threads as usize),
         precision: match style.precision.as_deref() {
             Some("half") => Precision::Half,
             _ => Precision::Full,
         },
-        ..Selection::default()
     };
     let (width, height) = pixels.dimensions();
     let size = Size::new(width as usize, height as usize);

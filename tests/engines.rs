@@ -1,12 +1,13 @@
-//! Properties of the cpu engine and the stylizer.
+//! Properties of the engines and the stylizer.
 
 mod common;
 
 use std::sync::Arc;
 
 use common::Picture;
+use common::engines::{self, Kind};
 use nca::engine::cpu::{CpuEngine, Isa};
-use nca::engine::{Engine, EngineError, Precision, Selection};
+use nca::engine::{self, Backend, Engine, EngineError, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::{Architecture, Border, Layer, Model, Source};
 use nca::stylizer::{Options, Outcome, Stylizer};
@@ -166,13 +167,59 @@ fn architectures() -> impl Strategy<Value = Architecture> {
         )
 }
 
-fn started(model: &Model, size: Size, isa: Isa, threads: usize) -> CpuEngine {
-    let mut engine = CpuEngine::with_isa(model, size, threads, isa).unwrap();
-    engine
-        .set_source(&Picture::synthetic(size, 1).frame())
-        .unwrap();
+/// The engine at the start of a frame.
+fn started<E: Engine + ?Sized>(mut engine: Box<E>) -> Box<E> {
+    let frame = Picture::synthetic(engine.size(), 1);
+    engine.set_source(&frame.frame()).unwrap();
     engine.seed(7).unwrap();
     engine
+}
+
+/// An engine with the fastest instructions of the processor at the start of a frame.
+fn started_cpu(model: &Model, size: Size, threads: usize) -> Box<CpuEngine> {
+    let engine = CpuEngine::with_isa(model, size, threads, Isa::detect());
+    started(Box::new(engine.unwrap()))
+}
+
+/// Checks a step against the definition on the engines that `wanted` takes.
+fn check_step(
+    architecture: Architecture,
+    size: Size,
+    seed: u32,
+    wanted: impl Fn(&Kind) -> bool,
+) -> Result<(), TestCaseError> {
+    architecture.validate().unwrap();
+    let model = model(architecture, seed);
+    let full = engines::of_full_precision().into_iter();
+    let half = engines::of_half_precision().into_iter();
+    let kinds = full
+        .map(|kind| (kind, 1e-5))
+        .chain(half.map(|kind| (kind, 2e-2)));
+    for (kind, tolerance) in kinds.filter(|(kind, _)| wanted(kind)) {
+        let mut engine = started(kind.engine(&model, size));
+        let expected = reference_step(&model, &engine.state().unwrap());
+        prop_assert!(engine.step(1).unwrap());
+        let off = common::distance(&engine.state().unwrap(), &expected);
+        prop_assert!(off < tolerance, "{}: off by {off}", kind.name);
+    }
+    Ok(())
+}
+
+proptest! {
+    // Each case compiles kernels.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Any architecture at any size, against the definition, on graphics processors.
+    #[test]
+    fn a_step_elsewhere_is_what_the_definition_says(
+        architecture in architectures(),
+        width in 1..80_usize,
+        height in 1..12_usize,
+        seed in any::<u32>(),
+    ) {
+        let size = Size::new(width, height);
+        check_step(architecture, size, seed, |kind| kind.backend != Backend::Cpu)?;
+    }
 }
 
 proptest! {
@@ -186,22 +233,8 @@ proptest! {
         height in 1..12_usize,
         seed in any::<u32>(),
     ) {
-        architecture.validate().unwrap();
-        let model = model(architecture, seed);
-        for isa in Isa::available() {
-            let mut engine = started(&model, Size::new(width, height), isa, 2);
-            let expected = reference_step(&model, &engine.state().unwrap());
-            prop_assert!(engine.step(1).unwrap());
-            let off = common::distance(&engine.state().unwrap(), &expected);
-            prop_assert!(off < 1e-5, "{isa}: off by {off}");
-        }
-        if let Some(isa) = Isa::half() {
-            let mut engine = started(&model, Size::new(width, height), isa, 2);
-            let expected = reference_step(&model, &engine.state().unwrap());
-            prop_assert!(engine.step(1).unwrap());
-            let off = common::distance(&engine.state().unwrap(), &expected);
-            prop_assert!(off < 2e-2, "{isa}: off by {off}");
-        }
+        let size = Size::new(width, height);
+        check_step(architecture, size, seed, |kind| kind.backend == Backend::Cpu)?;
     }
 
     /// With circular borders no place is special.
@@ -210,7 +243,7 @@ proptest! {
         let architecture = if blurred { Architecture::notebook() } else { Architecture::published() };
         let model = model(architecture, 5);
         let size = Size::new(40, 24);
-        let mut engine = started(&model, size, Isa::detect(), 2);
+        let mut engine = started_cpu(&model, size, 2);
         let start = engine.state().unwrap();
         let shift = |state: &State| {
             let mut shifted = state.clone();
@@ -236,7 +269,7 @@ proptest! {
 fn threads_change_nothing() {
     let model = model(Architecture::notebook(), 9);
     let state = |threads| {
-        let mut engine = started(&model, Size::new(97, 53), Isa::detect(), threads);
+        let mut engine = started_cpu(&model, Size::new(97, 53), threads);
         engine.step(6).unwrap();
         engine.state().unwrap()
     };
@@ -248,24 +281,27 @@ fn threads_change_nothing() {
 
 #[test]
 fn states_that_run_away_are_noticed() {
-    for isa in Isa::available().into_iter().chain(Isa::half()) {
+    let kinds = engines::of_full_precision().into_iter();
+    for kind in kinds.chain(engines::of_half_precision()) {
+        let size = Size::new(37, 20);
+        let name = &kind.name;
         let mut wild = model(Architecture::published(), 1);
         wild.layers[2]
             .weights
             .iter_mut()
             .for_each(|weight| *weight *= 1e6);
-        let mut engine = started(&wild, Size::new(37, 20), isa, 2);
+        let mut engine = started(kind.engine(&wild, size));
         let finite: Vec<bool> = (0..40).map(|_| engine.step(1).unwrap()).collect();
-        assert!(finite[0] && !finite[39], "{isa}: {finite:?}");
+        assert!(finite[0] && !finite[39], "{name}: {finite:?}");
 
         // A single value that is not finite, wherever it is.
         let tame = model(Architecture::published(), 1);
-        for at in [0, 36, 37 * 20 - 1] {
-            let mut engine = started(&tame, Size::new(37, 20), isa, 2);
+        for at in [0, 36, size.pixels() - 1] {
+            let mut engine = started(kind.engine(&tame, size));
             let mut state = engine.state().unwrap();
             state.channel_mut(17)[at] = f32::NAN;
             engine.set_state(&state).unwrap();
-            assert!(!engine.step(1).unwrap(), "{isa}: NaN at {at}");
+            assert!(!engine.step(1).unwrap(), "{name}: NaN at {at}");
         }
     }
 }
@@ -305,6 +341,128 @@ fn what_cannot_run_is_refused() {
     let mut engine = CpuEngine::with_isa(&model, Size::new(4, 4), 1, Isa::detect()).unwrap();
     let wrong = engine.set_state(&State::zeros(12, Size::new(5, 4)));
     assert!(matches!(wrong, Err(EngineError::WrongState { .. })));
+}
+
+/// All engines start from the same values, whatever the size of the frame.
+#[test]
+fn engines_start_alike() {
+    for architecture in [Architecture::published(), Architecture::notebook()] {
+        let model = model(architecture, 3);
+        for (size, of_frame) in [((33, 21), (33, 21)), ((2, 1), (2, 1)), ((40, 30), (77, 64))] {
+            let size = Size::new(size.0, size.1);
+            let frame = Picture::synthetic(Size::new(of_frame.0, of_frame.1), 5);
+            let mut expected: Option<State> = None;
+            for kind in engines::of_full_precision() {
+                let mut engine = kind.engine(&model, size);
+                engine.set_source(&frame.frame()).unwrap();
+                engine.seed(0x0123_4567_89ab_cdef).unwrap();
+                let state = engine.state().unwrap();
+                let expected = expected.get_or_insert_with(|| state.clone());
+                let off = common::distance(&state, expected);
+                assert!(off < 1e-6, "{}, {size}: off by {off}", kind.name);
+                let hidden = (model.architecture.frozen() + 3) * size.pixels();
+                assert_eq!(state.values[hidden..], expected.values[hidden..]);
+            }
+        }
+    }
+}
+
+/// All engines show the same picture, mixed in, in frames of any size and layout.
+#[test]
+fn engines_show_alike() {
+    let model = Model::bundled_default();
+    let size = Size::new(37, 22);
+    for (width, height) in [(37, 22), (60, 31), (12, 9)] {
+        for strength in [0.0, 0.3, 1.0] {
+            let frame = Picture::synthetic(Size::new(width, height), 2);
+            let mut expected: Option<[Vec<u8>; 2]> = None;
+            for kind in engines::of_full_precision() {
+                let mut engine = kind.engine(&model, size);
+                engine.set_source(&frame.frame()).unwrap();
+                engine.seed(1).unwrap();
+                assert!(engine.step(3).unwrap());
+                let mut packed = frame.pixels.clone();
+                let packing = Packing::new(3, [2, 1, 0]);
+                let mut view =
+                    FrameMut::packed(&mut packed, width * 3, frame.size, packing).unwrap();
+                engine.render(&mut view, strength).unwrap();
+                let mut planar = frame.pixels.clone();
+                let (red, rest) = planar.split_at_mut(width * height);
+                let (green, blue) = rest.split_at_mut(width * height);
+                let planes = [red, green, blue];
+                let mut view = FrameMut::planar(planes, [width; 3], frame.size).unwrap();
+                engine.render(&mut view, strength).unwrap();
+
+                let shown = [packed, planar];
+                let expected = expected.get_or_insert_with(|| shown.clone());
+                for (shown, expected) in shown.iter().zip(&*expected) {
+                    let off = shown
+                        .iter()
+                        .zip(expected)
+                        .map(|(a, b)| a.abs_diff(*b))
+                        .max();
+                    let run = format!("{}, {width}x{height}, {strength}", kind.name);
+                    assert!(off <= Some(1), "{run}: off by {off:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Asked for a device that is not there, a backend says which there are.
+#[test]
+fn devices_that_are_not_there_are_errors() {
+    let create = |backend| {
+        let selection = Selection {
+            backend,
+            device: Some("abacus".into()),
+            ..Selection::default()
+        };
+        let model = Arc::new(Model::bundled_default());
+        engine::create(&model, Size::new(4, 4), &selection)
+            .err()
+            .unwrap()
+    };
+    for (backend, name) in Backend::NAMES {
+        let error = create(backend);
+        if cfg!(not(feature = "wgpu")) && backend == Backend::Wgpu {
+            assert!(matches!(error, EngineError::Absent { .. }), "{error}");
+            continue;
+        }
+        assert!(matches!(error, EngineError::NoDevice { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(name) && text.contains("abacus"), "{text}");
+    }
+    let text = create(Backend::Auto).to_string();
+    assert!(text.contains("cpu: it has none"), "{text}");
+}
+
+/// The choice is left to us, and what imitates a graphics processor is not taken for one.
+#[test]
+fn something_is_always_taken() {
+    let model = Arc::new(Model::bundled_default());
+    let engine = engine::create(&model, Size::new(4, 4), &Selection::default()).unwrap();
+    assert_ne!(engine.backend(), Backend::Auto);
+    let device = engine.device();
+    assert!(!device.contains("llvmpipe"), "{device}");
+}
+
+/// No graphics processor can bind as much as this.
+#[test]
+fn too_large_for_a_graphics_processor_is_an_error() {
+    let selection = Selection {
+        backend: Backend::Wgpu,
+        ..Selection::default()
+    };
+    let size = Size::new(CpuEngine::MAX_LENGTH, CpuEngine::MAX_LENGTH);
+    let model = Arc::new(model(Architecture::published(), 1));
+    match engine::create(&model, size, &selection).err().unwrap() {
+        error @ EngineError::Absent { .. } => eprintln!("skipped: {error}"),
+        error => assert!(
+            matches!(error, EngineError::UnsupportedSize { .. }),
+            "{error}"
+        ),
+    }
 }
 
 fn process(stylizer: &mut Stylizer, picture: &Picture) -> (Picture, Outcome) {
