@@ -147,6 +147,8 @@ impl Gpu {
 
     /// The error of something that this device did not do: what is behind it, or else `why`.
     pub(super) fn failed(&self, why: &dyn Display) -> EngineError {
+        // Only who polls is told that the device was lost, and that may panic, being so.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(PollType::Poll)));
         let error = failed(format!("{}: {why}", self.title));
         self.check().err().unwrap_or(error)
     }
