@@ -230,11 +230,11 @@ impl Stylizer {
 }
 
 /// Steps that the state takes where it cannot be moved along, before the `steps` that it takes
-/// everywhere: those of the warm-up, unless so much is new that they would be more work than the
-/// others.
+/// everywhere: those of the warm-up, unless so much is new that they would be more than half as much
+/// work as the others.
 fn growth(flow: &Flow, steps: u32, warmup: u32) -> u32 {
     let distrusted = flow.mean(|confidence| 1.0 - engine::trust(confidence));
-    let affordable = steps as f32 / distrusted.max(f32::MIN_POSITIVE);
+    let affordable = 0.5 * steps as f32 / distrusted.max(f32::MIN_POSITIVE);
     warmup.min(affordable as u32)
 }
 
