@@ -289,6 +289,7 @@ fn most_telling(errors: Vec<EngineError>, selection: &Selection) -> EngineError 
                 available: clause,
                 ..
             } => available.push(format!("{backend}: {clause}")),
+            EngineError::Absent { .. } => {}
             error => telling = Some(error),
         }
     }

@@ -26,6 +26,7 @@ use crate::model::Model;
 use crate::motion::Flow;
 use crate::source::SourceChannels;
 use crate::{Size, State, noise, pool};
+#[cfg(feature = "wgpu")]
 pub(super) use carry::DOUBT;
 use carry::{CarryRow, CarryScratch};
 use grid::{Grid, HALO, fill_halo};
