@@ -1,4 +1,4 @@
-//! What the engine takes of memory, counted where it is taken.
+//! What the engine of the processor takes of memory, counted where it is taken.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Picture;
 use nca::Size;
-use nca::engine::Selection;
+use nca::engine::{Backend, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 use nca::stylizer::{Options, Stylizer};
@@ -60,7 +60,11 @@ fn frames(model: &Model, size: Size, scale: f32) -> (usize, usize) {
             scale,
             ..Options::default()
         };
-        let mut stylizer = Stylizer::new(Arc::new(model.clone()), Selection::default(), options);
+        let selection = Selection {
+            backend: Backend::Cpu,
+            ..Selection::default()
+        };
+        let mut stylizer = Stylizer::new(Arc::new(model.clone()), selection, options);
         move || {
             let stride = size.width * 3;
             let pixels = &mut picture.pixels;

@@ -316,6 +316,7 @@ fn most_telling(errors: Vec<EngineError>, selection: &Selection) -> EngineError 
                 available: clause,
                 ..
             } => available.push(format!("{backend}: {clause}")),
+            EngineError::Absent { .. } => {}
             error => telling = Some(error),
         }
     }

@@ -18,6 +18,8 @@
 
 mod confidence;
 mod flow;
+#[cfg(feature = "wgpu")]
+mod grids;
 mod lines;
 mod plane;
 mod pyramid;
