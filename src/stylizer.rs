@@ -192,14 +192,14 @@ impl Stylizer {
             Some(_) if !updated => {}
             Some(age) => {
                 engine.set_source(&frame.as_frame())?;
-                if let Some(flow) = flow
+                if let (Some(flow), Some(quality)) = (flow, self.options.motion)
                     && steps > 0
                 {
                     let before = Instant::now();
                     let growth = Growth {
                         // Another one in every frame, and the same in every run.
                         seed: self.options.seed.wrapping_add(age).wrapping_add(1),
-                        steps: growth(flow, steps, warmup),
+                        steps: growth(flow, quality, steps, warmup),
                     };
                     engine.carry(flow, growth)?;
                     self.motion_time += before.elapsed();
@@ -230,11 +230,15 @@ impl Stylizer {
 }
 
 /// Steps that the state takes where it cannot be moved along, before the `steps` that it takes
-/// everywhere: those of the warm-up, unless so much is new that they would be more than half as much
-/// work as the others.
-fn growth(flow: &Flow, steps: u32, warmup: u32) -> u32 {
+/// everywhere: those of the warm-up, unless so much is new that they would be too much work beside the
+/// others for this quality.
+fn growth(flow: &Flow, quality: Quality, steps: u32, warmup: u32) -> u32 {
+    let share = match quality {
+        Quality::Fast => 0.2,
+        Quality::Balanced | Quality::Fine => 1.0,
+    };
     let distrusted = flow.mean(|confidence| 1.0 - engine::trust(confidence));
-    let affordable = 0.5 * steps as f32 / distrusted.max(f32::MIN_POSITIVE);
+    let affordable = share * steps as f32 / distrusted.max(f32::MIN_POSITIVE);
     warmup.min(affordable as u32)
 }
 
