@@ -5,6 +5,8 @@ mod common;
 
 mod automaton;
 mod command;
+mod film;
+mod guide;
 mod notebook;
 mod prompt;
 mod rollout;
