@@ -26,7 +26,7 @@ fn frames_are_spread_over_a_film() {
     // Such names are to be no trouble.
     let path = folder.path().join("a film, of mine.AVI");
     if film(&path).is_none() {
-        eprintln!("skipped frames_are_spread_over_a_film: gst-launch-1.0 or a plugin is missing");
+        eprintln!("skipped: gst-launch-1.0, or a plugin of it, is not installed");
         return;
     }
     for named in [&path, folder.path()] {

@@ -36,8 +36,8 @@ pub struct Args {
     /// Model file to write (.pt or .safetensors).
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time
-    /// and --device may be given anew.
+    /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time,
+    /// --device and --threads may be given anew.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
         "style", "prompt", "prompt_picture", "aesthetic", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
@@ -120,6 +120,10 @@ pub struct Args {
     /// Where it is computed: auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "auto")]
     pub device: String,
+    /// Threads on the processor; without it, one for each core. Where other programs keep some of the cores
+    /// busy, fewer are faster.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub threads: Option<usize>,
 
     /// Weight of what the picture is made of, or of the sentence.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]

@@ -43,11 +43,23 @@ const LOG: u64 = 10;
 const CHECKPOINT: Duration = Duration::from_secs(120);
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(threads) = args.threads {
+        use_threads(threads)?;
+    }
     let device = device(&args.device)?;
     caught(|| match &args.resume {
         Some(path) => resume(args, path, device),
         None => begin(args, device),
     })?
+}
+
+/// On the processor, libtorch's and our own.
+fn use_threads(threads: usize) -> anyhow::Result<()> {
+    tch::set_num_threads(threads as i32);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot set the number of threads")
 }
 
 fn begin(args: &Args, device: Device) -> anyhow::Result<()> {
