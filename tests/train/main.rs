@@ -5,6 +5,7 @@ mod common;
 
 mod automaton;
 mod command;
+mod failure;
 mod film;
 mod guide;
 mod notebook;
