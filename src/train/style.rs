@@ -22,11 +22,12 @@ use crate::model::Playback;
 
 /// Directions along which distributions are compared in each iteration.
 const PROJECTIONS: i64 = 32;
-/// How often a state of the batch is a new one.
-const FRESH: f64 = 0.4;
+/// How often a state of the batch is a new one; the others live for some twenty rollouts, which is longer
+/// than it takes a rule to go astray.
+const FRESH: f64 = 0.05;
 /// How often the states of a batch grow much older first, without being learned from: nothing may
 /// grow over the picture however long it is looked at.
-const AGED: f64 = 0.15;
+const AGED: f64 = 0.25;
 /// So many steps at most.
 const AGE: u32 = 250;
 /// How often a state is shown another picture, as at a cut. States start as the picture and are moved
@@ -146,7 +147,7 @@ impl MovingStyle {
             self.extent.batch
         } else {
             (0..self.extent.batch)
-                .filter(|_| rng.random_bool(FRESH / self.extent.batch as f64))
+                .filter(|_| rng.random_bool(FRESH))
                 .count()
         };
         let mut shots: Vec<_> = (0..fresh).map(|_| self.content.shot(rng, size)).collect();
