@@ -55,18 +55,6 @@ pub struct StyleWeights {
     pub overflow: f64,
 }
 
-impl Default for StyleWeights {
-    fn default() -> Self {
-        Self {
-            style: 1.0,
-            colour: 2.0,
-            content: 1.5,
-            temporal: 30.0,
-            overflow: 100.0,
-        }
-    }
-}
-
 /// Extent of training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
