@@ -46,7 +46,7 @@ fn main() {
     for _ in 0..2 {
         let begun = Instant::now();
         let cost = recipe.run(&automaton, &start, 32);
-        adam.update(&mut automaton, &cost.gradients, 1e-3);
+        adam.update(&mut automaton, &cost.found.gradients, 1e-3);
         println!("{:.2} s", begun.elapsed().as_secs_f64());
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -7,6 +7,7 @@ use rand::{Rng, RngExt};
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
+use super::film::{frames, is_film};
 use super::motion::Shot;
 
 /// Most pictures that are held in memory.
@@ -30,8 +31,8 @@ struct Picture {
 }
 
 impl Content {
-    /// Reads the pictures of files and of folders and all that is in them. Of very many, 150 spread
-    /// evenly over them are taken.
+    /// Reads the pictures of files and of folders and all that is in them, frames of films among them.
+    /// Of very many, 150 spread evenly over them are taken.
     pub fn read(paths: &[PathBuf], device: Device) -> Result<Self, TrainError> {
         let mut files = Vec::new();
         for path in paths {
@@ -41,8 +42,27 @@ impl Content {
             })?;
         }
         files.sort();
-        let every = files.len().div_ceil(MOST).max(1);
         let mut skipped = 0;
+        // Folders of frames, which go when they have been read.
+        let mut films = Vec::new();
+        let (found, mut files): (Vec<_>, Vec<_>) = files.into_iter().partition(|f| is_film(f));
+        for film in found {
+            match frames(&film) {
+                Ok(folder) => {
+                    let frames = collect(folder.path(), &mut files);
+                    frames.map_err(|source| TrainError::Content { path: film, source })?;
+                    films.push(folder);
+                }
+                // One that merely lies among pictures is left out, as other files are.
+                Err(error) if !paths.contains(&film) => {
+                    tracing::warn!("{error}");
+                    skipped += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        files.sort();
+        let every = files.len().div_ceil(MOST).max(1);
         let mut pictures = Vec::new();
         for file in files.iter().step_by(every) {
             match image::open(file) {

@@ -15,7 +15,7 @@ pub enum TrainError {
     /// There is nothing to train on.
     #[error(
         "there are no pictures to train on in {}{}; a few dozen photographs (PNG, JPEG, WebP, BMP, \
-         TIFF) are needed",
+         TIFF) or a film are needed",
         list(paths),
         unreadable(*skipped)
     )]
@@ -32,6 +32,14 @@ pub enum TrainError {
         path: PathBuf,
         /// What the decoder said.
         source: image::ImageError,
+    },
+    /// A film cannot be read.
+    #[error("cannot read the film {}: {why}", path.display())]
+    Film {
+        /// The file.
+        path: PathBuf,
+        /// A clause.
+        why: String,
     },
     /// A file of network weights cannot be used.
     #[error("{} is not a usable network: {why}", path.display())]
@@ -55,6 +63,20 @@ pub enum TrainError {
         /// A clause.
         why: String,
     },
+    /// The device has too little memory.
+    #[error(
+        "there is not enough memory: a smaller --size, --batch or --pool needs less; libtorch says: {0}"
+    )]
+    OutOfMemory(
+        /// The first line of what libtorch said.
+        String,
+    ),
+    /// libtorch, or the graphics card under it, failed.
+    #[error("libtorch failed: {0}")]
+    Torch(
+        /// The first line of what libtorch said.
+        String,
+    ),
     /// Something cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {

@@ -7,9 +7,9 @@ use super::vgg::Vgg;
 /// Rectified layers of VGG that style is compared at: relu1_1 to relu5_1, of each file those that it
 /// reaches.
 const STYLE: [usize; 5] = [1, 6, 11, 20, 29];
-/// Layers that content is compared at, in the network that reaches deepest: relu3_1 for where things
-/// are, relu4_1 for what they are.
-const CONTENT: [usize; 2] = [11, 20];
+/// The layer that content is compared at, in the network that reaches deepest: relu4_1, or the last of
+/// [`STYLE`] before it that the file reaches. Further up, content is texture, which is to be the style's.
+const CONTENT: usize = 20;
 
 /// Where features come from.
 pub enum Features {
@@ -39,6 +39,7 @@ impl Features {
             };
         };
         let deepest = deepest(networks);
+        let content = content_layer(&networks[deepest]);
         let mut extracted = Extracted {
             style: Vec::new(),
             content: Vec::new(),
@@ -54,7 +55,7 @@ impl Features {
                 }
             };
             for (layer, values) in network.features(&seen, &STYLE) {
-                if i == deepest && CONTENT.contains(&layer) {
+                if i == deepest && layer == content {
                     extracted.content.push(values.shallow_clone());
                 }
                 extracted.style.push(values);
@@ -68,7 +69,8 @@ impl Features {
         let Self::Networks(networks) = self else {
             return structure(pictures);
         };
-        let features = networks[deepest(networks)].features(pictures, &CONTENT);
+        let network = &networks[deepest(networks)];
+        let features = network.features(pictures, &[content_layer(network)]);
         features.into_iter().map(|(_, values)| values).collect()
     }
 }
@@ -77,6 +79,13 @@ impl Features {
 fn deepest(networks: &[Vgg]) -> usize {
     let depths = networks.iter().map(Vgg::depth).enumerate();
     depths.max_by_key(|(_, depth)| *depth).map_or(0, |(i, _)| i)
+}
+
+fn content_layer(network: &Vgg) -> usize {
+    let mut reached = STYLE
+        .into_iter()
+        .filter(|&layer| layer <= CONTENT && network.has(layer));
+    reached.next_back().unwrap_or(STYLE[0])
 }
 
 /// Width of a patch in pixels.

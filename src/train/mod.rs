@@ -1,12 +1,12 @@
 //! Training: from a picture or a sentence to an automaton. Only with the cargo feature `train`, which
 //! needs libtorch.
 //!
-//! - [`content`], [`motion`]: pictures to train on and cameras that move over them.
+//! - [`content`], `film`, [`motion`]: pictures to train on and cameras that move over them.
 //! - [`automaton`], `fused`, [`rollout`]: the rule in tch and on the processor, and runs of it that are
 //!   differentiated.
 //! - [`features`], [`vgg`], [`clip`], [`weights`]: what pictures are compared by, and where it is found.
-//! - [`losses`], [`prompt`]: what is made small.
-//! - [`recipe`], [`style`], [`notebook`]: what an iteration is.
+//! - [`losses`], [`prompt`], [`guide`]: what is made small.
+//! - [`recipe`], [`style`], [`notebook`], [`guided`], `stills`: what an iteration is.
 //! - [`optimizer`], [`pool`], [`trainer`], [`checkpoint`]: the loop and what it holds.
 //! - [`evaluation`], [`preview`], [`run_folder`]: what people see of it.
 
@@ -17,8 +17,12 @@ pub mod content;
 mod device;
 mod error;
 pub mod evaluation;
+mod failure;
 pub mod features;
+mod film;
 mod fused;
+pub mod guide;
+pub mod guided;
 pub mod losses;
 pub mod motion;
 pub mod notebook;
@@ -30,6 +34,7 @@ pub mod prompt;
 pub mod recipe;
 pub mod rollout;
 pub mod run_folder;
+mod stills;
 pub mod style;
 mod tensorboard;
 pub mod trainer;
@@ -38,3 +43,4 @@ pub mod weights;
 
 pub use device::device;
 pub use error::TrainError;
+pub use failure::caught;

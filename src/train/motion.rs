@@ -62,20 +62,10 @@ impl Shot {
         let shrink = (1 << level) as f32;
         let extent = full.map(|length| (length / shrink).floor().max(1.0));
         let mut shot = Self {
-            picture,
             level,
-            extent,
             flipped: rng.random_bool(0.5),
-            centre: [0.0; 2],
             scale: scale / shrink,
-            angle: 0.0,
-            drift: [0.0; 2],
-            spin: 0.0,
-            zoom: 1.0,
-            waves: Vec::new(),
-            noise: 0.0,
-            exposure: [0.0; 2],
-            age: 0,
+            ..Self::still(picture, extent)
         };
         for axis in 0..2 {
             let [low, high] = shot.range(axis, size);
@@ -112,7 +102,14 @@ impl Shot {
 
     /// A shot that only pans, over the middle of a picture: what previews show.
     pub fn pan(picture: usize, extent: [usize; 2], drift: [f32; 2]) -> Self {
-        let extent = extent.map(|length| length as f32);
+        Self {
+            drift,
+            ..Self::still(picture, extent.map(|length| length as f32))
+        }
+    }
+
+    /// The window over the middle of a picture of this width and height, unmoved.
+    fn still(picture: usize, extent: [f32; 2]) -> Self {
         Self {
             picture,
             level: 0,
@@ -121,7 +118,7 @@ impl Shot {
             centre: extent.map(|length| length / 2.0),
             scale: 1.0,
             angle: 0.0,
-            drift,
+            drift: [0.0; 2],
             spin: 0.0,
             zoom: 1.0,
             waves: Vec::new(),

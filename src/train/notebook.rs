@@ -3,17 +3,19 @@
 //!
 //! After "StyleTransfer NCA" of MagnusPetersen/Neural-Cellular-Automata-Image-Manipulation.
 
+use std::ops::Range;
+
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
-use super::automaton::{Automaton, Gradients};
+use super::automaton::Automaton;
 use super::content::Content;
 use super::losses::{colour_histogram, gram, hellinger};
-use super::motion::Shot;
-use super::pool::{Entry, Pool};
-use super::recipe::{Found, Losses, Recipe};
+use super::pool::Pool;
+use super::recipe::{Found, Recipe};
 use super::rollout::{Rollout, Segment};
+use super::stills::Stills;
 use super::style::Extent;
 use super::vgg::Vgg;
 
@@ -23,29 +25,24 @@ const STYLE: [(usize, f64); 5] = [(1, 256.0), (6, 64.0), (11, 16.0), (20, 4.0), 
 const CONTENT: usize = 22;
 const STYLE_WEIGHT: f64 = 0.4;
 const COLOUR_WEIGHT: f64 = 2.0;
-/// Iterations after which the learning rate falls, and to which part.
+/// Iterations after which the learning rate falls.
 const MILESTONES: [u64; 3] = [1500, 3000, 4500];
-const FALL: f64 = 0.3;
-/// Every so many iterations a state of the batch is a new one.
-const RESEEDED: u64 = 5;
+/// Steps of a rollout.
+pub(super) const STEPS: Range<usize> = 32..96;
 
 /// Trains an automaton as the notebooks do.
 pub struct Notebook {
-    extent: Extent,
-    content: Content,
+    stills: Stills,
     network: Vgg,
     /// Gram matrix of each layer of [`STYLE`] that the network has.
     style: Vec<Tensor>,
     histogram: Tensor,
-    pool: Pool,
 }
 
 /// What a rollout cost.
 pub struct Cost {
-    /// Losses by name, each times its weight; the first is their sum.
-    pub losses: Losses,
-    /// Gradients of the automaton's parameters.
-    pub gradients: Gradients,
+    /// Losses and gradients.
+    pub found: Found,
     /// The states that the rollout ended with.
     pub end: Tensor,
 }
@@ -58,9 +55,7 @@ impl Notebook {
         Self {
             style: layers.iter().map(|(_, values)| gram(values)).collect(),
             histogram: colour_histogram(style),
-            pool: Pool::new(extent.pool),
-            extent,
-            content,
+            stills: Stills::new(content, extent),
             network,
         }
     }
@@ -113,62 +108,26 @@ impl Notebook {
                 (end - end.clamp(-1.0, 1.0)).abs().sum(Kind::Float),
             ),
         ];
-        let sum = terms.iter().fold(zero(), |sum, (_, term)| sum + term);
-        let gradients = rollout.backward(&rule, &sum);
-        let mut losses = vec![("loss", sum.double_value(&[]))];
-        losses.extend(terms.map(|(name, term)| (name, term.double_value(&[]))));
         Cost {
-            losses,
-            gradients,
+            found: Found::of(&rollout, &rule, &terms),
             end: end.detach(),
-        }
-    }
-
-    /// A new start state, C x H x W.
-    fn seed(&self, automaton: &Automaton, rng: &mut ChaCha8Rng) -> Entry {
-        let size = self.extent.size;
-        let picture = rng.random_range(0..self.content.len());
-        let shot = Shot::square(picture, self.content.extent(picture), size);
-        let frame = self.content.frame(&shot, size, size);
-        Entry {
-            state: automaton.start(&frame).squeeze_dim(0),
-            shot: None,
         }
     }
 }
 
 impl Recipe for Notebook {
     fn iterate(&mut self, automaton: &Automaton, iteration: u64, rng: &mut ChaCha8Rng) -> Found {
-        let start = tch::no_grad(|| {
-            while self.pool.entries().len() < self.extent.pool {
-                let seed = self.seed(automaton, rng);
-                self.pool.put([seed], rng);
-            }
-            let mut batch = self.pool.take(self.extent.batch, rng);
-            if iteration.is_multiple_of(RESEEDED) {
-                batch[0] = self.seed(automaton, rng);
-            }
-            let states: Vec<_> = batch.into_iter().map(|entry| entry.state).collect();
-            Tensor::stack(&states, 0)
-        });
-        let cost = self.run(automaton, &start, rng.random_range(32..96));
-        let entries = (0..self.extent.batch as i64).map(|i| Entry {
-            state: cost.end.get(i).copy(),
-            shot: None,
-        });
-        self.pool.put(entries.collect::<Vec<_>>(), rng);
-        Found {
-            losses: cost.losses,
-            gradients: cost.gradients,
-        }
+        let start = self.stills.batch(automaton, iteration, rng);
+        let cost = self.run(automaton, &start, rng.random_range(STEPS));
+        self.stills.put(&cost.end, rng);
+        cost.found
     }
 
     fn rate(&self, iteration: u64) -> f64 {
-        let passed = MILESTONES.iter().filter(|at| iteration >= **at).count();
-        self.extent.rate * FALL.powi(passed as i32)
+        self.stills.rate(iteration, &MILESTONES)
     }
 
     fn pool(&mut self) -> &mut Pool {
-        &mut self.pool
+        self.stills.pool()
     }
 }

@@ -32,16 +32,16 @@ pub struct PromptLoss {
 }
 
 impl PromptLoss {
-    /// The direction of the mean of several sentences.
+    /// The direction of the mean of several sentences, with their [weights](weighted).
     pub fn new(clip: Clip, prompts: &[String]) -> Result<Self, TrainError> {
         let _guard = tch::no_grad_guard();
         let place = |prompts: &[String]| {
             let mut places = Vec::new();
             for prompt in prompts {
+                let (prompt, weight) = weighted(prompt);
                 for template in TEMPLATES {
-                    places.push(normalised(
-                        &clip.encode_text(&template.replace("{}", prompt))?,
-                    ));
+                    let place = clip.encode_text(&template.replace("{}", prompt))?;
+                    places.push(normalised(&place) * weight);
                 }
             }
             let places = Tensor::cat(&places, 0);
@@ -55,27 +55,47 @@ impl PromptLoss {
     /// One minus the cosine between the direction and where pictures differ from their sources, both
     /// B x 3 x H x W in [0, 1]; between 0 and 2.
     pub fn loss(&self, pictures: &Tensor, sources: &Tensor, rng: &mut impl Rng) -> Tensor {
-        let resolution = self.clip.resolution() as usize;
-        let mut grids = Vec::new();
-        let batch = pictures.size()[0];
-        for _ in 0..batch as usize * CROPS {
-            let crop = crop(rng, resolution);
-            grids.push(grid(&crop, resolution, resolution, pictures.device()));
-        }
-        let grids = Tensor::cat(&grids, 0);
-        let places = |pictures: &Tensor| {
-            const BILINEAR: i64 = 0;
-            const REFLECTION: i64 = 2;
-            let crops = pictures
-                .repeat([CROPS as i64, 1, 1, 1])
-                .grid_sampler_2d(&grids, BILINEAR, REFLECTION, false);
-            normalised(&self.clip.encode_pictures(&crops.clamp(0.0, 1.0)))
-        };
+        let crops = Crops::draw(rng, pictures, CROPS, self.clip.resolution());
+        let places =
+            |pictures: &Tensor| normalised(&self.clip.encode_pictures(&crops.of(pictures)));
         let before = tch::no_grad(|| places(sources));
         let moved = normalised(&(places(pictures) - before));
         let cosine =
             (moved * &self.direction).sum_dim_intlist([1_i64].as_slice(), false, Kind::Float);
         1.0 - cosine.mean(Kind::Float)
+    }
+}
+
+/// Random crops in perspective.
+pub(super) struct Crops {
+    each: i64,
+    grids: Tensor,
+}
+
+impl Crops {
+    /// `each` crops of `resolution` x `resolution` pixels of each of as many pictures as these.
+    pub(super) fn draw(
+        rng: &mut impl Rng,
+        pictures: &Tensor,
+        each: usize,
+        resolution: i64,
+    ) -> Self {
+        let size = resolution as usize;
+        let crops = 0..pictures.size()[0] as usize * each;
+        let grids = crops.map(|_| grid(&crop(rng, size), size, size, pictures.device()));
+        Self {
+            each: each as i64,
+            grids: Tensor::cat(&grids.collect::<Vec<_>>(), 0),
+        }
+    }
+
+    /// Those of pictures B x 3 x H x W in [0, 1].
+    pub(super) fn of(&self, pictures: &Tensor) -> Tensor {
+        const BILINEAR: i64 = 0;
+        const REFLECTION: i64 = 2;
+        let repeated = pictures.repeat([self.each, 1, 1, 1]);
+        let crops = repeated.grid_sampler_2d(&self.grids, BILINEAR, REFLECTION, false);
+        crops.clamp(0.0, 1.0)
     }
 }
 
@@ -98,7 +118,18 @@ fn crop(rng: &mut impl Rng, size: usize) -> Vec<f32> {
     crop
 }
 
-fn normalised(places: &Tensor) -> Tensor {
+/// A sentence, or the name of a picture, and its weight: `rain:0.5`; below 0 it is kept away from. Without
+/// a weight it is 1.
+pub fn weighted(text: &str) -> (&str, f64) {
+    let parsed = text.rsplit_once(':').and_then(|(text, weight)| {
+        let weight: f64 = weight.trim().parse().ok()?;
+        weight.is_finite().then_some((text, weight))
+    });
+    parsed.unwrap_or((text, 1.0))
+}
+
+/// Places with length 1.
+pub(super) fn normalised(places: &Tensor) -> Tensor {
     let lengths = places.norm_scalaropt_dim(2.0, [-1_i64].as_slice(), true);
     places / (lengths + 1e-8)
 }

@@ -2,8 +2,12 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::automaton::{Automaton, Gradients};
+use tch::Tensor;
+
+use super::automaton::{Automaton, Gradients, Rule};
+use super::losses::zero;
 use super::pool::Pool;
+use super::rollout::Rollout;
 
 /// What one iteration found.
 pub struct Found {
@@ -11,6 +15,25 @@ pub struct Found {
     pub losses: Losses,
     /// Gradients of the automaton's parameters.
     pub gradients: Gradients,
+}
+
+impl Found {
+    /// What is learned from a rollout by making the sum of these losses, functions of its pictures and
+    /// its end, smaller.
+    pub fn of(rollout: &Rollout, rule: &Rule<'_>, terms: &[(&'static str, Tensor)]) -> Self {
+        let zero = zero(rule.automaton().device());
+        let sum = terms.iter().fold(zero, |sum, (_, term)| sum + term);
+        let gradients = rollout.backward(rule, &sum);
+        let losses = terms
+            .iter()
+            .map(|(name, term)| (*name, term.double_value(&[])));
+        Self {
+            losses: std::iter::once(("loss", sum.double_value(&[])))
+                .chain(losses)
+                .collect(),
+            gradients,
+        }
+    }
 }
 
 /// Losses by name.

@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 use super::automaton::Automaton;
 use super::content::{Content, grid};
 use super::features::Features;
-use super::losses::{SlicedWasserstein, feature_distance, overflow, temporal, zero};
+use super::losses::{SlicedWasserstein, feature_distance, overflow, temporal};
 use super::motion::Shot;
 use super::pool::{Entry, Pool};
 use super::prompt::PromptLoss;
@@ -22,8 +22,9 @@ use crate::model::Playback;
 
 /// Directions along which distributions are compared in each iteration.
 const PROJECTIONS: i64 = 32;
-/// How often a state of the batch is a new one.
-const FRESH: f64 = 0.4;
+/// How often a state of the batch is a new one; the others live for some twenty rollouts, which is longer
+/// than it takes a rule to go astray.
+const FRESH: f64 = 0.05;
 /// How often the states of a batch grow much older first, without being learned from: nothing may
 /// grow over the picture however long it is looked at.
 const AGED: f64 = 0.25;
@@ -32,6 +33,9 @@ const AGE: u32 = 250;
 /// How often a state is shown another picture, as at a cut. States start as the picture and are moved
 /// along with it: without cuts a rule would keep the picture it has, instead of looking at its source.
 const CUT: f64 = 0.25;
+/// Part of the iterations over which the weight of steadiness grows to its full size: what stands still
+/// from the beginning never becomes strokes.
+const STYLE_FIRST: f64 = 0.4;
 /// How often a state is moved along with the source, as the stylizer does when it follows motion.
 const FOLLOWED: f64 = 0.5;
 
@@ -49,18 +53,6 @@ pub struct StyleWeights {
     pub temporal: f64,
     /// Of values out of bounds.
     pub overflow: f64,
-}
-
-impl Default for StyleWeights {
-    fn default() -> Self {
-        Self {
-            style: 1.0,
-            colour: 2.0,
-            content: 1.5,
-            temporal: 30.0,
-            overflow: 100.0,
-        }
-    }
 }
 
 /// Extent of training.
@@ -143,7 +135,7 @@ impl MovingStyle {
             self.extent.batch
         } else {
             (0..self.extent.batch)
-                .filter(|_| rng.random_bool(FRESH / self.extent.batch as f64))
+                .filter(|_| rng.random_bool(FRESH))
                 .count()
         };
         let mut shots: Vec<_> = (0..fresh).map(|_| self.content.shot(rng, size)).collect();
@@ -193,7 +185,7 @@ impl MovingStyle {
         };
         let mut segments = vec![Segment {
             change: None,
-            steps: rng.random_range(2..=8),
+            steps: rng.random_range(4..=14),
         }];
         for _ in 0..rng.random_range(3..=5) {
             let previous = shots.clone();
@@ -225,6 +217,12 @@ impl MovingStyle {
             });
         }
         (segments, history)
+    }
+
+    /// Factor on the weight of steadiness.
+    fn steadiness(&self, iteration: u64) -> f64 {
+        let until = STYLE_FIRST * self.extent.iterations as f64;
+        (iteration as f64 / until).min(1.0).powi(2)
     }
 
     /// How much the pictures change from frame to frame beyond what moves: from each to the next,
@@ -268,7 +266,7 @@ struct History {
 }
 
 impl Recipe for MovingStyle {
-    fn iterate(&mut self, automaton: &Automaton, _: u64, rng: &mut ChaCha8Rng) -> Found {
+    fn iterate(&mut self, automaton: &Automaton, iteration: u64, rng: &mut ChaCha8Rng) -> Found {
         let size = self.extent.size;
         let (start, segments, shots, history, clean, wanted) = {
             let _guard = tch::no_grad_guard();
@@ -330,20 +328,13 @@ impl Recipe for MovingStyle {
             ),
             (
                 "temporal",
-                self.unsteadiness(pictures, &history) * weights.temporal,
+                self.unsteadiness(pictures, &history)
+                    * weights.temporal
+                    * self.steadiness(iteration),
             ),
             ("overflow", overflow(rollout.end()) * weights.overflow),
         ]);
-        let sum = terms
-            .iter()
-            .fold(zero(automaton.device()), |sum, (_, term)| sum + term);
-        let gradients = rollout.backward(&rule, &sum);
-        let mut losses = vec![("loss", sum.double_value(&[]))];
-        losses.extend(
-            terms
-                .iter()
-                .map(|(name, term)| (*name, term.double_value(&[]))),
-        );
+        let found = Found::of(&rollout, &rule, &terms);
 
         let end = rollout.end().detach();
         let entries = shots.into_iter().enumerate().map(|(i, shot)| Entry {
@@ -351,7 +342,7 @@ impl Recipe for MovingStyle {
             shot: Some(shot),
         });
         self.pool.put(entries, rng);
-        Found { losses, gradients }
+        found
     }
 
     fn rate(&self, iteration: u64) -> f64 {

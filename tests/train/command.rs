@@ -315,3 +315,106 @@ fn time_ends_it_well() {
     assert!(text.contains("The time is over: "), "{text}");
     Model::load(&folder.path().join("timed.safetensors")).unwrap();
 }
+
+#[test]
+fn an_automaton_of_ones_own() {
+    let folder = folder();
+    let own = [
+        ["--channels", "9"],
+        ["--hidden", "12,10"],
+        ["--border", "circular"],
+        ["--step-size", "0.5"],
+        ["--filter-scale", "0.2,0.1"],
+        ["--blur", "8,5,1.5"],
+        ["--warmup", "10"],
+        ["--steps", "3"],
+    ];
+    let mut command = small(folder.path(), "2", "own.pt");
+    let output = command.args(own.as_flattened()).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let model = Model::load(&folder.path().join("own.pt")).unwrap();
+    let expected = r#"{"channels":9,"source":"rgb","hidden":[12,10],"border":"circular",
+        "filter_scale":{"sobel":0.2,"laplacian":0.1},
+        "blurs":[{"channel":8,"size":5,"sigma":1.5}],"step_size":0.5}"#;
+    assert_eq!(model.architecture, serde_json::from_str(expected).unwrap());
+    assert_eq!((model.playback.warmup, model.playback.steps), (10, 3));
+
+    // What starts from it has not gone far after an iteration.
+    let mut command = small(folder.path(), "1", "further.pt");
+    let output = command.args(["--from", "own.pt"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let further = Model::load(&folder.path().join("further.pt")).unwrap();
+    assert_eq!(further.architecture, model.architecture);
+    assert_eq!(further.playback, model.playback);
+    assert_eq!(further.card["from"], "own.pt");
+    assert_ne!(further.layers, model.layers);
+    for (a, b) in further.layers.iter().zip(&model.layers) {
+        for (a, b) in a.weights.iter().zip(&b.weights) {
+            assert!((a - b).abs() < 0.01, "{a} {b}");
+        }
+    }
+
+    for (option, value, part) in [
+        ("--channels", "5", "has 5 channels"),
+        ("--hidden", "0", "width 0"),
+        ("--blur", "2,5,1.5", "blurs channel 2"),
+        ("--blur", "8", "channel, size and deviation"),
+        ("--filter-scale", "1", "two numbers"),
+        ("--from", "style.png", "style.png"),
+    ] {
+        let mut command = small(folder.path(), "1", "refused.pt");
+        let output = command.args([option, value]).output().unwrap();
+        assert!(!output.status.success());
+        assert!(said(&output).contains(part), "{option}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_film_without_a_program_that_reads_it() {
+    let folder = folder();
+    std::fs::write(folder.path().join("film.mp4"), "").unwrap();
+    let mut command = train(folder.path(), &["--style", "style.png", "-o", "a.pt"]);
+    command.args(["--features", "patches", "--content", "film.mp4"]);
+    let output = command.env("PATH", "").output().unwrap();
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("neither is installed"),
+        "{}",
+        said(&output)
+    );
+}
+
+/// As the notebooks do it.
+#[test]
+fn sentences_a_picture_and_a_mark() {
+    let folder = folder();
+    let clip = crate::prompt::folder();
+    let head = clip.with_file_name("guide.safetensors");
+    let output = train(
+        folder.path(),
+        &[
+            "--recipe",
+            "notebook",
+            "--prompt",
+            "A pencil sketch",
+            "--prompt",
+            "blur:-0.5",
+        ],
+    )
+    .args(["--prompt-picture", "style.png:0.5", "--content", "content"])
+    .args(["--weights", clip.parent().unwrap().to_str().unwrap()])
+    .args(["--aesthetic", head.to_str().unwrap()])
+    .args(["--size", "32", "--batch", "2", "--pool", "4"])
+    .args(["--iterations", "10", "-o", "guided.pt"])
+    .output()
+    .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let model = Model::load(&folder.path().join("guided.pt")).unwrap();
+    assert_eq!(model.card["prompt"], "A pencil sketch; blur:-0.5");
+    assert_eq!(model.card["features"], "CLIP");
+    assert!(
+        model.card["losses"].contains("aesthetic "),
+        "{}",
+        model.card["losses"]
+    );
+}

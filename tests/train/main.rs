@@ -5,6 +5,9 @@ mod common;
 
 mod automaton;
 mod command;
+mod failure;
+mod film;
+mod guide;
 mod notebook;
 mod prompt;
 mod rollout;

@@ -26,7 +26,7 @@ fn tensors() -> BTreeMap<String, Tensor> {
 }
 
 /// Checks that no value is further off than `tolerance` times the largest.
-fn assert_close(name: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
+pub fn assert_close(name: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
     let found = found.reshape(expected.size());
     let off = (found - expected).abs().max().double_value(&[]);
     let largest = expected.abs().max().double_value(&[]);
@@ -135,15 +135,15 @@ fn an_iteration() {
 
     let cost = recipe.run(&automaton, &tensors["state"], 7);
     assert_close("end", &cost.end, &tensors["end"], 1e-5);
-    for (name, loss) in &cost.losses[1..] {
+    for (name, loss) in &cost.found.losses[1..] {
         let loss = Tensor::from(*loss as f32);
         assert_close(name, &loss, &tensors[&format!("loss.{name}")], 1e-4);
     }
     let names: Vec<_> = automaton.parameters().into_iter().map(|(n, _)| n).collect();
-    for (name, gradient) in names.iter().zip(&cost.gradients) {
+    for (name, gradient) in names.iter().zip(&cost.found.gradients) {
         assert_close(name, gradient, &tensors[&format!("gradient.{name}")], 1e-3);
     }
-    Adam::new(&automaton).update(&mut automaton, &cost.gradients, 1e-3);
+    Adam::new(&automaton).update(&mut automaton, &cost.found.gradients, 1e-3);
     for (name, value) in automaton.parameters() {
         let start = tensors[&format!("start.{name}")].reshape(value.size());
         let updated = tensors[&format!("updated.{name}")].reshape(value.size());

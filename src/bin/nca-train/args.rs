@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser, ValueEnum};
+use nca::model::{Blur, FilterScale};
 
 /// Trains an automaton that shows video in the style of a picture, or as a sentence says.
 #[derive(Parser)]
@@ -17,21 +18,31 @@ pub struct Args {
     /// Picture whose style is learned.
     #[arg(long, value_name = "PICTURE", requires = "content", requires = "out")]
     pub style: Option<PathBuf>,
-    /// Sentence that says what pictures are to look like: "A pencil sketch". Several are averaged.
+    /// Sentence that says what pictures are to look like: "A pencil sketch". Several may be given, each
+    /// with a weight at its end, below 0 for what is unwanted: "rain:0.5".
     #[arg(long, value_name = "SENTENCE", requires = "content", requires = "out")]
     pub prompt: Vec<String>,
-    /// Folders of pictures, or pictures, to train on; anything of what will be filmed is right.
+    /// Picture whose content, to CLIP, is asked for beside the sentences, with a weight as these have.
+    /// Only for the recipe notebook.
+    #[arg(long, value_name = "PICTURE", requires = "prompt")]
+    pub prompt_picture: Vec<String>,
+    /// Linear map from CLIP's space to marks from 1 to 10 that people gave (safetensors, `weight` and
+    /// `bias`), of which pictures are to get high ones. Only for the recipe notebook.
+    #[arg(long, value_name = "FILE", requires = "prompt")]
+    pub aesthetic: Option<PathBuf>,
+    /// Folders of pictures, or pictures and films, to train on; anything of what will be filmed is right.
     #[arg(long, value_name = "FOLDER", num_args = 1..)]
     pub content: Vec<PathBuf>,
     /// Model file to write (.pt or .safetensors).
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time
-    /// and --device may be given anew.
+    /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time,
+    /// --device and --threads may be given anew.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
-        "style", "prompt", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
+        "style", "prompt", "prompt_picture", "aesthetic", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
-        "temporal_weight", "overflow_weight",
+        "temporal_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
+        "warmup", "steps", "from",
     ])]
     pub resume: Option<PathBuf>,
     /// Folder for logs, previews and checkpoints; by default beside the model file.
@@ -44,6 +55,36 @@ pub struct Args {
     /// Size of the automaton; by default live, or notebook for the recipe of that name.
     #[arg(long, value_enum)]
     pub preset: Option<PresetName>,
+    /// Model that training starts from, instead of from nothing; with its architecture and its steps.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "preset", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
+    ])]
+    pub from: Option<PathBuf>,
+    /// Channels of the state, the frame's 3 and the picture's 3 among them, instead of the preset's.
+    #[arg(long, value_name = "N")]
+    pub channels: Option<usize>,
+    /// Widths of the rule's hidden layers: 64, or 48,32.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    pub hidden: Option<Vec<usize>>,
+    /// What lies beyond the edge of a picture.
+    #[arg(long, value_enum)]
+    pub border: Option<BorderName>,
+    /// Factor on what a step changes.
+    #[arg(long, value_name = "X", value_parser = positive)]
+    pub step_size: Option<f64>,
+    /// Factors on what the Sobel filters and the Laplacian see: 0.125,0.0625.
+    #[arg(long, value_name = "X,X", value_parser = filter_scale)]
+    pub filter_scale: Option<FilterScale>,
+    /// Channel that is blurred in each step, size of the blur and its deviation in pixels: 11,7,2.0.
+    /// May be given more than once; none: no channel is.
+    #[arg(long, value_name = "N,N,X", value_parser = blur)]
+    pub blur: Vec<BlurArg>,
+    /// Steps before the first frame is shown.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub warmup: Option<u32>,
+    /// Steps on each further frame.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub steps: Option<u32>,
     /// What pictures are compared by.
     #[arg(long, value_enum, default_value_t = FeaturesName::Auto)]
     pub features: FeaturesName,
@@ -79,6 +120,10 @@ pub struct Args {
     /// Where it is computed: auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "auto")]
     pub device: String,
+    /// Threads on the processor; without it, one for each core. Where other programs keep some of the cores
+    /// busy, fewer are faster.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub threads: Option<usize>,
 
     /// Weight of what the picture is made of, or of the sentence.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
@@ -87,10 +132,10 @@ pub struct Args {
     #[arg(long, value_name = "X", default_value_t = 2.0, value_parser = weight)]
     pub colour_weight: f64,
     /// Weight of what the source shows.
-    #[arg(long, value_name = "X", default_value_t = 1.5, value_parser = weight)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
     pub content_weight: f64,
     /// Weight of steadiness from frame to frame.
-    #[arg(long, value_name = "X", default_value_t = 30.0, value_parser = weight)]
+    #[arg(long, value_name = "X", default_value_t = 20.0, value_parser = weight)]
     pub temporal_weight: f64,
     /// Weight of values out of bounds.
     #[arg(long, value_name = "X", default_value_t = 100.0, value_parser = weight)]
@@ -101,8 +146,8 @@ pub struct Args {
 pub enum RecipeName {
     /// Our own: for video, by sliced Wasserstein distances.
     Moving,
-    /// That of the published training notebooks: for stills, by Gram matrices. It takes no weights of
-    /// losses.
+    /// That of the published training notebooks: for stills, by Gram matrices or by CLIP. It takes no
+    /// weights of losses.
     Notebook,
 }
 
@@ -127,6 +172,21 @@ impl PresetName {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum BorderName {
+    /// The opposite edge.
+    Circular,
+    /// The nearest pixel.
+    Replicate,
+}
+
+/// What `--blur` says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BlurArg {
+    None,
+    Of(Blur),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum FeaturesName {
     /// VGG-19 where its weights are found or can be downloaded, else patches.
     Auto,
@@ -134,6 +194,32 @@ pub enum FeaturesName {
     Vgg,
     /// Patches of the picture: needs no network and no download.
     Patches,
+}
+
+fn filter_scale(text: &str) -> Result<FilterScale, String> {
+    let numbers: Result<Vec<f32>, _> = text.split(',').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok(&[sobel, laplacian]) => Ok(FilterScale { sobel, laplacian }),
+        _ => Err("it must be two numbers: 0.125,0.0625".into()),
+    }
+}
+
+fn blur(text: &str) -> Result<BlurArg, String> {
+    if text == "none" {
+        return Ok(BlurArg::None);
+    }
+    let parts: Vec<_> = text.split(',').collect();
+    match parts.as_slice() {
+        [channel, size, sigma] => match (channel.parse(), size.parse(), sigma.parse()) {
+            (Ok(channel), Ok(size), Ok(sigma)) => Ok(BlurArg::Of(Blur {
+                channel,
+                size,
+                sigma,
+            })),
+            _ => Err("channel and size are whole numbers, the deviation is a number".into()),
+        },
+        _ => Err("it must be none, or channel, size and deviation: 11,7,2.0".into()),
+    }
 }
 
 fn length(text: &str) -> Result<usize, String> {

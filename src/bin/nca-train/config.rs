@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use nca::model::{Architecture, Playback};
+use nca::model::{Architecture, Border, Model, Playback};
+use nca::train::prompt::weighted;
 use nca::train::style::{Extent, StyleWeights};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Args, PresetName, RecipeName};
+use crate::args::{Args, BlurArg, BorderName, PresetName, RecipeName};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +17,7 @@ pub struct Config {
     pub content: Vec<PathBuf>,
     pub out: PathBuf,
     pub recipe: Recipe,
-    pub preset: String,
+    pub beginning: Beginning,
     pub architecture: Architecture,
     pub playback: Playback,
     pub features: Features,
@@ -34,8 +35,21 @@ pub enum Look {
     /// What sentences say, to the CLIP of a folder.
     Prompt {
         sentences: Vec<String>,
+        /// Pictures with their weights.
+        pictures: Vec<(PathBuf, f64)>,
+        aesthetic: Option<PathBuf>,
         clip: PathBuf,
     },
+}
+
+/// What an automaton is before it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beginning {
+    /// A new one of this preset, or like it.
+    Preset(String),
+    /// The one of this model.
+    Model(PathBuf),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,10 +113,25 @@ impl Config {
             RecipeName::Moving => (Recipe::Moving, MOVING),
             RecipeName::Notebook => (Recipe::Notebook, NOTEBOOK),
         };
-        let preset = args.preset.map_or(defaults.preset, PresetName::name);
-        let preset = nca::train::preset::Preset::named(preset)
-            .with_context(|| format!("there is no preset {preset}"))?;
         let absolute = |path: &Path| std::path::absolute(path);
+        let (beginning, architecture, playback) = match &args.from {
+            Some(path) => {
+                let model = Model::load(path)?;
+                let beginning = Beginning::Model(absolute(path)?);
+                (beginning, model.architecture, model.playback)
+            }
+            None => {
+                let name = args.preset.map_or(defaults.preset, PresetName::name);
+                let preset = nca::train::preset::Preset::named(name)
+                    .with_context(|| format!("there is no preset {name}"))?;
+                let architecture = architecture(args, preset.architecture)?;
+                (
+                    Beginning::Preset(name.into()),
+                    architecture,
+                    preset.playback,
+                )
+            }
+        };
         Ok(Self {
             look: match (&args.style, clip) {
                 (Some(style), _) => Look::Picture {
@@ -111,6 +140,15 @@ impl Config {
                 },
                 (None, Some(clip)) => Look::Prompt {
                     sentences: args.prompt.clone(),
+                    pictures: args
+                        .prompt_picture
+                        .iter()
+                        .map(|picture| {
+                            let (path, weight) = weighted(picture);
+                            Ok((absolute(Path::new(path))?, weight))
+                        })
+                        .collect::<anyhow::Result<_>>()?,
+                    aesthetic: args.aesthetic.as_deref().map(absolute).transpose()?,
                     clip,
                 },
                 (None, None) => bail!("--style or --prompt is needed, or --resume"),
@@ -122,9 +160,12 @@ impl Config {
                 .collect::<Result<_, _>>()?,
             out: absolute(&out)?,
             recipe,
-            preset: preset.name.into(),
-            architecture: preset.architecture,
-            playback: preset.playback,
+            beginning,
+            architecture,
+            playback: Playback {
+                warmup: args.warmup.unwrap_or(playback.warmup),
+                steps: args.steps.unwrap_or(playback.steps),
+            },
             features,
             extent: Extent {
                 iterations: args.iterations.unwrap_or(defaults.iterations),
@@ -143,4 +184,35 @@ impl Config {
             seed: args.seed,
         })
     }
+}
+
+/// The preset's, but for what is asked for otherwise.
+fn architecture(args: &Args, preset: Architecture) -> anyhow::Result<Architecture> {
+    let blurs = match args.blur.as_slice() {
+        [] => preset.blurs,
+        blurs => blurs
+            .iter()
+            .filter_map(|blur| match blur {
+                BlurArg::None => None,
+                BlurArg::Of(blur) => Some(*blur),
+            })
+            .collect(),
+    };
+    let architecture = Architecture {
+        channels: args.channels.unwrap_or(preset.channels),
+        source: preset.source,
+        hidden: args.hidden.clone().unwrap_or(preset.hidden),
+        border: match args.border {
+            Some(BorderName::Circular) => Border::Circular,
+            Some(BorderName::Replicate) => Border::Replicate,
+            None => preset.border,
+        },
+        filter_scale: args.filter_scale.unwrap_or(preset.filter_scale),
+        blurs,
+        step_size: args.step_size.map_or(preset.step_size, |size| size as f32),
+    };
+    if let Err(why) = architecture.validate() {
+        bail!("no automaton can be like that: the architecture {why}");
+    }
+    Ok(architecture)
 }

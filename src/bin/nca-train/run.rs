@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail, ensure};
-use nca::model::Card;
+use nca::model::{Card, Model};
 use nca::train::automaton::{Automaton, Initialisation};
 use nca::train::checkpoint::Checkpoint;
 use nca::train::clip::Clip;
 use nca::train::content::{Content, read_picture};
 use nca::train::evaluation::Evaluation;
 use nca::train::features;
+use nca::train::guide::Guide;
+use nca::train::guided::Guided;
 use nca::train::notebook::Notebook;
 use nca::train::prompt::PromptLoss;
 use nca::train::recipe::Recipe;
@@ -20,13 +22,13 @@ use nca::train::run_folder::RunFolder;
 use nca::train::style::{Look, MovingStyle};
 use nca::train::trainer::Trainer;
 use nca::train::vgg::Vgg;
-use nca::train::{TrainError, device, preview, weights};
+use nca::train::{TrainError, caught, device, preview, weights};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tch::Device;
+use tch::{Device, Tensor};
 
 use crate::args::{Args, FeaturesName, RecipeName};
-use crate::config::{self, Config, Features};
+use crate::config::{self, Beginning, Config, Features};
 use crate::progress::Progress;
 
 /// Pictures that are not trained on but shown in previews.
@@ -41,18 +43,31 @@ const LOG: u64 = 10;
 const CHECKPOINT: Duration = Duration::from_secs(120);
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(threads) = args.threads {
+        use_threads(threads)?;
+    }
     let device = device(&args.device)?;
-    match &args.resume {
+    caught(|| match &args.resume {
         Some(path) => resume(args, path, device),
         None => begin(args, device),
-    }
+    })?
+}
+
+/// On the processor, libtorch's and our own.
+fn use_threads(threads: usize) -> anyhow::Result<()> {
+    tch::set_num_threads(threads as i32);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot set the number of threads")
 }
 
 fn begin(args: &Args, device: Device) -> anyhow::Result<()> {
     let features = choose_features(args)?;
     ensure!(
-        args.prompt.is_empty() || args.recipe == RecipeName::Moving,
-        "the recipe notebook takes a picture: --style"
+        args.recipe == RecipeName::Notebook
+            || (args.prompt_picture.is_empty() && args.aesthetic.is_none()),
+        "--prompt-picture and --aesthetic go with --recipe notebook"
     );
     let clip = match args.prompt.is_empty() {
         true => None,
@@ -94,7 +109,9 @@ fn resume(args: &Args, path: &Path, device: Device) -> anyhow::Result<()> {
 
 /// Which networks, or none.
 fn choose_features(args: &Args) -> anyhow::Result<Features> {
-    if args.features == FeaturesName::Patches {
+    // The notebooks look at nothing but CLIP then.
+    let guided = args.recipe == RecipeName::Notebook && !args.prompt.is_empty();
+    if guided || args.features == FeaturesName::Patches {
         return Ok(Features::Patches);
     }
     match (weights::vgg_files(args.weights.as_deref()), args.features) {
@@ -151,7 +168,12 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
             let (playback, extent) = (config.playback, config.extent);
             let weights = config.style_weights;
             let look = match (&config.look, &picture) {
-                (config::Look::Prompt { sentences, clip }, _) => {
+                (
+                    config::Look::Prompt {
+                        sentences, clip, ..
+                    },
+                    _,
+                ) => {
                     let clip = Clip::read(clip, device)?;
                     Look::Prompt(Box::new(PromptLoss::new(clip, sentences)?))
                 }
@@ -161,20 +183,54 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
             let recipe = MovingStyle::new(look, content, features, playback, extent, weights);
             (Initialisation::Still, Box::new(recipe))
         }
-        config::Recipe::Notebook => {
-            let network = networks
-                .into_iter()
-                .max_by_key(Vgg::depth)
-                .context("the recipe notebook compares pictures by VGG-19: --features vgg")?;
-            let picture = picture.context("the recipe notebook takes a picture: --style")?;
-            let recipe = Notebook::new(&picture, content, network, config.extent);
-            (Initialisation::Scaled(0.15), Box::new(recipe))
-        }
+        config::Recipe::Notebook => notebook(config, networks, picture, content, device)?,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     rng.set_stream(u64::MAX);
-    let automaton = Automaton::new(&config.architecture, initialisation, &mut rng, device);
+    let automaton = match &config.beginning {
+        Beginning::Model(path) => Automaton::of(&Model::load(path)?, device),
+        Beginning::Preset(_) => {
+            Automaton::new(&config.architecture, initialisation, &mut rng, device)
+        }
+    };
     Ok((Trainer::new(automaton, recipe, config.seed), held_out))
+}
+
+/// What the published notebooks do, for a picture or for sentences.
+fn notebook(
+    config: &Config,
+    networks: Vec<Vgg>,
+    picture: Option<Tensor>,
+    content: Content,
+    device: Device,
+) -> anyhow::Result<(Initialisation, Box<dyn Recipe>)> {
+    if let config::Look::Prompt {
+        sentences,
+        pictures,
+        aesthetic,
+        clip,
+    } = &config.look
+    {
+        let mut guide = Guide::new(Clip::read(clip, device)?, sentences)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        rng.set_stream(u64::MAX - 1);
+        for (path, weight) in pictures {
+            let picture = read_picture(path, u32::MAX)?.to(device);
+            guide.add_picture(&picture, *weight, &mut rng);
+        }
+        if let Some(path) = aesthetic {
+            guide.add_aesthetic(path)?;
+        }
+        let recipe = Guided::new(guide, content, config.extent);
+        return Ok((Initialisation::Scaled(0.1), Box::new(recipe)));
+    }
+    let network = networks
+        .into_iter()
+        .max_by_key(Vgg::depth)
+        .context("the recipe notebook compares pictures by VGG-19: --features vgg")?;
+    let picture = picture.context("the run says neither a picture nor a sentence")?;
+    let recipe = Notebook::new(&picture, content, network, config.extent);
+    Ok((Initialisation::Scaled(0.15), Box::new(recipe)))
 }
 
 fn train(
@@ -299,9 +355,10 @@ fn card(config: &Config, trainer: &Trainer, losses: &[(&'static str, f64)]) -> C
         .iter()
         .map(|(name, loss)| format!("{name} {loss:.4}"));
     let title = config.out.file_stem().unwrap_or_default();
-    let features = match &config.features {
-        Features::Networks(files) => names(files),
-        Features::Patches => "patches".into(),
+    let features = match (&config.features, &config.look, config.recipe) {
+        (_, config::Look::Prompt { .. }, config::Recipe::Notebook) => "CLIP".into(),
+        (Features::Networks(files), ..) => names(files),
+        (Features::Patches, ..) => "patches".into(),
     };
     let extent = &config.extent;
     Card::from(
@@ -313,7 +370,10 @@ fn card(config: &Config, trainer: &Trainer, losses: &[(&'static str, f64)]) -> C
             },
             ("content", names(&config.content)),
             ("recipe", config.recipe.name().into()),
-            ("preset", config.preset.clone()),
+            match &config.beginning {
+                Beginning::Model(path) => ("from", name(path)),
+                Beginning::Preset(preset) => ("preset", preset.clone()),
+            },
             ("features", features),
             (
                 "training",

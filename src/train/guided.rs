@@ -1,0 +1,59 @@
+//! The recipe of the published notebooks for sentences: CLIP, stills.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use tch::Kind;
+
+use super::automaton::Automaton;
+use super::content::Content;
+use super::guide::Guide;
+use super::notebook::STEPS;
+use super::pool::Pool;
+use super::recipe::{Found, Recipe};
+use super::rollout::{Rollout, Segment};
+use super::stills::Stills;
+use super::style::Extent;
+
+/// Iterations after which the learning rate falls.
+const MILESTONES: [u64; 2] = [1000, 2000];
+
+/// Trains an automaton as the notebooks do for sentences.
+pub struct Guided {
+    stills: Stills,
+    guide: Guide,
+}
+
+impl Guided {
+    /// A recipe for what a guide says.
+    pub fn new(guide: Guide, content: Content, extent: Extent) -> Self {
+        Self {
+            stills: Stills::new(content, extent),
+            guide,
+        }
+    }
+}
+
+impl Recipe for Guided {
+    fn iterate(&mut self, automaton: &Automaton, iteration: u64, rng: &mut ChaCha8Rng) -> Found {
+        let start = self.stills.batch(automaton, iteration, rng);
+        let rule = automaton.rule();
+        let steps = rng.random_range(STEPS);
+        let change = None;
+        let rollout = Rollout::run(&rule, &start, vec![Segment { change, steps }]);
+        let mut terms = self.guide.losses(&rollout.pictures()[0], rng);
+        let end = rollout.end();
+        let outside = (end - end.clamp(-1.0, 1.0)).abs().sum(Kind::Float);
+        terms.push(("overflow", outside));
+        let found = Found::of(&rollout, &rule, &terms);
+        self.stills.put(&end.detach(), rng);
+        found
+    }
+
+    fn rate(&self, iteration: u64) -> f64 {
+        self.stills.rate(iteration, &MILESTONES)
+    }
+
+    fn pool(&mut self) -> &mut Pool {
+        self.stills.pool()
+    }
+}
