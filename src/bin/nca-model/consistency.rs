@@ -5,11 +5,11 @@ use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use nca::consistency::{self, Carry, KnownMotion, NoiseGain, Run, Still};
-use nca::engine::{Backend, Precision, Selection};
 use nca::model::Model;
 use serde::Serialize;
 
 use crate::clip;
+use crate::engine::EngineArgs;
 use crate::picture::read_picture;
 
 /// The model, or the two folders.
@@ -33,22 +33,8 @@ pub(crate) struct Consistency {
     /// Steps of the first frame.
     #[arg(long, default_value_t = 32)]
     warmup: u32,
-    /// What runs the automaton.
-    #[arg(
-        long,
-        default_value = "auto",
-        value_parser = PossibleValuesParser::new(Backend::NAMES.map(|(_, name)| name))
-    )]
-    backend: String,
-    /// Which of the backend's devices, by index or part of the name.
-    #[arg(long)]
-    device: Option<String>,
-    /// Threads; 0: one for each core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Round values and weights to 16 bits where they are multiplied, on devices that have it.
-    #[arg(long)]
-    half: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
     /// Instead, restyle a still scene for so many frames, clean and with noise, and print how far
     /// its mean colour drifts.
     #[arg(long, value_name = "FRAMES", conflicts_with = "video")]
@@ -120,7 +106,6 @@ impl Consistency {
 
     /// What is to be measured, with the names of the ways to carry the state.
     fn runs(&self, model: &Arc<Model>) -> Vec<(&'static str, Run)> {
-        let backend = Backend::named(&self.backend).unwrap_or_default();
         let motions = match self.motion.as_slice() {
             [] => ["off", "restart", "fast"].map(String::from).to_vec(),
             motions => motions.to_vec(),
@@ -128,19 +113,9 @@ impl Consistency {
         let carries = Carry::NAMES.into_iter();
         let carries = carries.filter(|(_, name)| motions.iter().any(|motion| motion == name));
         let run = |(carry, name)| {
-            let selection = Selection {
-                backend,
-                device: self.device.clone(),
-                threads: self.threads,
-                precision: if self.half {
-                    Precision::Half
-                } else {
-                    Precision::Full
-                },
-            };
             let run = Run {
                 model: model.clone(),
-                selection,
+                selection: self.engine.selection(),
                 carry,
                 steps: self.steps,
                 warmup: self.warmup,

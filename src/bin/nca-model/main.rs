@@ -4,6 +4,7 @@
 mod clip;
 mod consistency;
 mod convert;
+mod engine;
 mod info;
 mod picture;
 mod run;

@@ -3,13 +3,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
-use nca::engine::{self, Backend, Precision, Selection};
+use nca::engine;
 use nca::frame::{Frame, FrameMut, Packing};
 use nca::model::Model;
 use nca::{Size, State};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::engine::EngineArgs;
 use crate::picture::read_picture;
 
 #[derive(Parser)]
@@ -36,22 +36,8 @@ pub(crate) struct Run {
     /// Of the noise in a start state.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// What runs the automaton.
-    #[arg(
-        long,
-        default_value = "auto",
-        value_parser = PossibleValuesParser::new(Backend::NAMES.map(|(_, name)| name))
-    )]
-    backend: String,
-    /// Which of the backend's devices, by index or part of the name.
-    #[arg(long)]
-    device: Option<String>,
-    /// Threads; 0: one for each core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Round values and weights to 16 bits where they are multiplied, on devices that have it.
-    #[arg(long)]
-    half: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 impl Run {
@@ -64,17 +50,7 @@ impl Run {
             (None, Some((size, _))) => *size,
             (None, None) => bail!("there is neither a state nor a frame to start from"),
         };
-        let selection = Selection {
-            backend: Backend::named(&self.backend).unwrap_or_default(),
-            device: self.device.clone(),
-            threads: self.threads,
-            precision: if self.half {
-                Precision::Half
-            } else {
-                Precision::Full
-            },
-        };
-        let mut engine = engine::create(&model, size, &selection)?;
+        let mut engine = engine::create(&model, size, &self.engine.selection())?;
         if let Some(state) = &state {
             engine.set_state(state)?;
         }
