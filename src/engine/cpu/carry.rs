@@ -116,9 +116,23 @@ impl WithSimd for CarryRow<'_> {
 
         let mut start = 0;
         while start < size.width {
+            let is_still = |x: usize| dx[x] == 0.0 && dy[x] == 0.0;
+            let unmoved = (start..size.width).take_while(|&x| is_still(x)).count();
+            if unmoved > 0 {
+                // Much of many pictures: copied, it comes at a fraction of the price.
+                let from = cells.row(y);
+                for channel in 0..cells.channels() {
+                    let pixels = channel * stride + HALO + start..;
+                    next[pixels.clone()][..unmoved].copy_from_slice(&from[pixels][..unmoved]);
+                }
+                start += unmoved;
+                continue;
+            }
             let offset = (columns[start], rows[start]);
-            let same = columns[start..].iter().zip(&rows[start..]);
-            let length = same.take_while(|&(&c, &r)| (c, r) == offset).count();
+            let moved = (start..size.width).take_while(|&x| !is_still(x));
+            let length = moved
+                .take_while(|&x| (columns[x], rows[x]) == offset)
+                .count();
             let pixels = start..start + length;
             let weights = [&*column_weights, &*row_weights]
                 .map(|weights| weights.each_ref().map(|weights| &weights[pixels.clone()]));
