@@ -73,6 +73,8 @@ pub(super) struct CarryRow<'a> {
     pub(super) next: &'a mut [f32],
     /// Set for the blocks of the row in which the state was not moved everywhere.
     pub(super) blocks: &'a mut [bool],
+    /// Takes how far the motion of each pixel is not believed.
+    pub(super) distrust: &'a mut [f32],
     pub(super) scratch: &'a mut CarryScratch,
 }
 
@@ -89,11 +91,12 @@ impl WithSimd for CarryRow<'_> {
             y,
             next,
             blocks,
+            distrust,
             scratch,
         } = self;
         let size = cells.size();
         let stride = cells.stride();
-        find_doubted(scratch.confidence(flow, y, size), blocks);
+        find_doubted(scratch.confidence(flow, y, size), distrust, blocks);
         let CarryScratch {
             dx,
             dy,

@@ -10,10 +10,8 @@ use pulp::{Simd, WithSimd};
 use rayon::iter::IndexedParallelIterator;
 use rayon::slice::ParallelSliceMut;
 
-use super::carry::CarryScratch;
 use super::grid::{Grid, HALO, fill_halo};
 use crate::engine::trust;
-use crate::motion::Flow;
 
 /// Pixels of a row that grow together: the lanes of the widest vector.
 const BLOCK: usize = 16;
@@ -45,10 +43,14 @@ impl Blocks {
     }
 }
 
-/// Sets the flags of the blocks that have pixels of which the motion is not believed.
-pub(super) fn find_doubted(confidence: &[f32], blocks: &mut [bool]) {
-    for (pixels, block) in confidence.chunks(BLOCK).zip(blocks) {
-        *block = pixels.iter().any(|&confidence| trust(confidence) < 1.0);
+/// Writes how far the motion of each pixel of a row is not believed, and sets the flags of the blocks
+/// in which there are such pixels.
+pub(super) fn find_doubted(confidence: &[f32], distrust: &mut [f32], blocks: &mut [bool]) {
+    for (distrust, &confidence) in distrust.iter_mut().zip(confidence) {
+        *distrust = 1.0 - trust(confidence);
+    }
+    for (pixels, block) in distrust.chunks(BLOCK).zip(blocks) {
+        *block = pixels.iter().any(|&distrust| distrust > 0.0);
     }
 }
 
@@ -65,14 +67,14 @@ pub(super) fn spans(blocks: &[bool], width: usize) -> impl Iterator<Item = Range
 
 /// Takes a step over into the state of row `y`, the less the more its motion is believed.
 pub(super) struct GrowRow<'a> {
-    pub(super) flow: &'a Flow,
     pub(super) blocks: &'a [bool],
+    /// How far the motion of each pixel is not believed.
+    pub(super) distrust: &'a [f32],
     pub(super) y: usize,
     /// What the step gave. Laid out as in a [`Grid`], as is `cells`.
     pub(super) next: &'a Grid,
     /// All updated channels of the row.
     pub(super) cells: &'a mut [f32],
-    pub(super) scratch: &'a mut CarryScratch,
 }
 
 impl WithSimd for GrowRow<'_> {
@@ -81,23 +83,21 @@ impl WithSimd for GrowRow<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self {
-            flow,
             blocks,
+            distrust,
             y,
             next,
             cells,
-            scratch,
         } = self;
         let size = next.size();
-        let confidence = scratch.confidence(flow, y, size);
         let (stride, border) = (next.stride(), next.border());
         for (channel, cells) in cells.chunks_exact_mut(stride).enumerate() {
             let pixels = &mut cells[HALO..][..size.width];
             let next = next.pixels(y, channel);
             for span in spans(blocks, size.width) {
-                let next = next[span.clone()].iter().zip(&confidence[span.clone()]);
-                for (value, (next, &confidence)) in pixels[span].iter_mut().zip(next) {
-                    *value += (1.0 - trust(confidence)) * (next - *value);
+                let next = next[span.clone()].iter().zip(&distrust[span.clone()]);
+                for (value, (next, distrust)) in pixels[span].iter_mut().zip(next) {
+                    *value += distrust * (next - *value);
                 }
             }
             fill_halo(cells, size.width, border);

@@ -12,6 +12,8 @@
 //! then those of the next channel. Panels hold f32 or pairs of bf16 ([`Operands`]); the state and
 //! all sums are f32.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, HALO, Line, fill_halo};
@@ -89,7 +91,9 @@ impl StepRow<'_> {
         let blurred: &mut [f32] = bytemuck::cast_slice_mut(&mut scratch.blurred);
         let column_sums = bytemuck::cast_slice_mut(&mut scratch.column_sums);
         for (blur, row) in rule.blurs.iter().zip(blurred.chunks_exact_mut(stride)) {
-            blur_row(simd, cells, y, blur, column_sums, row);
+            for span in spans(blocks, width) {
+                blur_row(simd, cells, y, span, blur, column_sums, row);
+            }
         }
         let mut tile = Tile {
             simd,
@@ -336,12 +340,14 @@ fn sums<S: Simd, O: Operands<S>, const MO: usize, const NV: usize>(
     sums
 }
 
-/// Blurs one channel of row `y` into `blurred`, a padded row whose halos stay unset.
+/// Blurs the pixels `span` of one channel of row `y` into `blurred`, a padded row whose halos stay
+/// unset. A span begins at a multiple of the halo's width.
 #[inline(always)]
 fn blur_row<S: Simd>(
     simd: S,
     cells: &Grid,
     y: isize,
+    span: Range<usize>,
     blur: &PackedBlur,
     column_sums: &mut [f32],
     blurred: &mut [f32],
@@ -351,10 +357,12 @@ fn blur_row<S: Simd>(
     let radius = blur.kernel.len() / 2;
     let channel = blur.channel * stride;
 
-    let (sums, _) = S::as_mut_simd_f32s(column_sums);
+    // The pixels and a halo on either side.
+    let around = span.start..span.end.next_multiple_of(HALO) + 2 * HALO;
+    let (sums, _) = S::as_mut_simd_f32s(&mut column_sums[around.clone()]);
     for (i, &weight) in blur.kernel.iter().enumerate() {
         let row = cells.beyond(y + i as isize - radius as isize);
-        let (row, _) = S::as_simd_f32s(&row[channel..channel + stride]);
+        let (row, _) = S::as_simd_f32s(&row[channel..channel + stride][around.clone()]);
         let weight = simd.splat_f32s(weight);
         if i == 0 {
             for (sum, &value) in sums.iter_mut().zip(row) {
@@ -366,8 +374,7 @@ fn blur_row<S: Simd>(
             }
         }
     }
-    let width = cells.size().width;
-    for x in (HALO..HALO + width).step_by(lanes) {
+    for x in (HALO + span.start..HALO + span.end).step_by(lanes) {
         let mut sum = simd.splat_f32s(0.0);
         for (i, &weight) in blur.kernel.iter().enumerate() {
             let [values] = vectors::<S, 1>(&column_sums[x + i - radius..]);

@@ -52,6 +52,8 @@ pub struct CpuEngine {
     everywhere: Blocks,
     /// Where the state could not be moved.
     doubted: Blocks,
+    /// How far the motion of each pixel was not believed; empty until the state is moved.
+    distrust: Vec<f32>,
     /// One for each thread; empty until the state is moved.
     carry_scratch: Vec<Mutex<CarryScratch>>,
     resampler: Resampler,
@@ -109,6 +111,7 @@ impl CpuEngine {
             scratch,
             everywhere: Blocks::all(size.width, 1),
             doubted: Blocks::all(size.width, size.height),
+            distrust: Vec::new(),
             carry_scratch: (0..threads).map(|_| Mutex::default()).collect(),
             resampler: Resampler::new(),
         })
@@ -157,29 +160,28 @@ impl CpuEngine {
         finite.into_inner()
     }
 
-    /// Steps the state where it could not be moved along `flow`, and there only.
-    fn grow(&mut self, flow: &Flow) {
+    /// Steps the state where it could not be moved, and there only.
+    fn grow(&mut self) {
         self.compute_next(Area::Doubted);
         let Self {
             isa,
             cells,
             next,
             doubted,
-            carry_scratch,
+            distrust,
             ..
         } = self;
-        let row_len = cells.row_len();
+        let (row_len, width) = (cells.row_len(), cells.size().width);
         let rows = cells.values_mut().par_chunks_exact_mut(row_len);
         rows.enumerate().for_each(|(y, cells)| {
             let blocks = doubted.row(y);
             if blocks.contains(&true) {
                 isa.run(GrowRow {
-                    flow,
                     blocks,
+                    distrust: &distrust[y * width..][..width],
                     y,
                     next,
                     cells,
-                    scratch: &mut of_this_thread(carry_scratch),
                 });
             }
         });
@@ -292,27 +294,32 @@ impl Engine for CpuEngine {
                 cells,
                 next,
                 doubted,
+                distrust,
                 carry_scratch,
                 ..
             } = self;
-            let row_len = next.row_len();
+            let (row_len, size) = (next.row_len(), cells.size());
+            distrust.resize(size.pixels(), 0.0);
             let rows = next.values_mut().par_chunks_exact_mut(row_len);
-            let rows = rows.zip(doubted.rows_mut()).enumerate();
-            rows.for_each(|(y, (next, blocks))| {
-                isa.run(CarryRow {
-                    flow,
-                    cells,
-                    frozen,
-                    seed: growth.seed,
-                    y,
-                    next,
-                    blocks,
-                    scratch: &mut of_this_thread(carry_scratch),
+            let rows = rows.zip(doubted.rows_mut());
+            let rows = rows.zip(distrust.par_chunks_exact_mut(size.width));
+            rows.enumerate()
+                .for_each(|(y, ((next, blocks), distrust))| {
+                    isa.run(CarryRow {
+                        flow,
+                        cells,
+                        frozen,
+                        seed: growth.seed,
+                        y,
+                        next,
+                        blocks,
+                        distrust,
+                        scratch: &mut of_this_thread(carry_scratch),
+                    });
                 });
-            });
             std::mem::swap(cells, next);
             for _ in 0..growth.steps {
-                self.grow(flow);
+                self.grow();
             }
         });
         Ok(())
