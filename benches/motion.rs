@@ -1,10 +1,14 @@
-//! What it costs to find the motion between two frames:
+//! What it costs to find the motion between two frames, and to move the state of the bundled model
+//! along with it, on the processor:
 //!
 //!     cargo bench --bench motion
 
 use divan::Bencher;
 use nca::Size;
+use nca::engine::cpu::CpuEngine;
+use nca::engine::{Engine, Growth, Selection};
 use nca::frame::{Frame, Packing};
+use nca::model::Model;
 use nca::motion::{Estimator, Quality};
 
 fn main() {
@@ -44,6 +48,23 @@ fn balanced(bencher: Bencher, size: &Size) {
 #[divan::bench(args = SIZES)]
 fn fine(bencher: Bencher, size: &Size) {
     estimate(bencher, *size, Quality::Fine);
+}
+
+#[divan::bench(args = SIZES)]
+fn carry(bencher: Bencher, size: &Size) {
+    let mut engine =
+        CpuEngine::new(&Model::bundled_default(), *size, &Selection::default()).expect("valid");
+    engine.seed(1).expect("cannot fail");
+    let mut estimator = Estimator::new(*size, Quality::Fast);
+    let pictures = [0.0, 3.3].map(|moved| picture(*size, moved));
+    let [before, after] = pictures
+        .each_ref()
+        .map(|pixels| Frame::packed(pixels, size.width * 3, *size, Packing::RGB).expect("whole"));
+    estimator.estimate(&before);
+    let flow = estimator
+        .estimate(&after)
+        .expect("there was a frame before");
+    bencher.bench_local(|| engine.carry(flow, Growth::default()).expect("cannot fail"));
 }
 
 fn estimate(bencher: Bencher, size: Size, quality: Quality) {

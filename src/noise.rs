@@ -6,6 +6,7 @@
 /// engine, thread count and tiling gives the same start. The hash is `pcg4d` of Jarzynski and
 /// Olano, "Hash Functions for GPU Rendering" (JCGT 9(3), 2020), whose 32-bit arithmetic every GPU
 /// has.
+#[inline(always)]
 pub fn uniform(seed: u64, channel: usize, y: usize, x: usize) -> f32 {
     let place = [
         x as u32,
@@ -17,6 +18,7 @@ pub fn uniform(seed: u64, channel: usize, y: usize, x: usize) -> f32 {
     (pcg4d(place)[0] >> 8) as f32 / (1 << 24) as f32 - 0.5
 }
 
+#[inline(always)]
 fn pcg4d(v: [u32; 4]) -> [u32; 4] {
     let [mut x, mut y, mut z, mut w] =
         v.map(|v| v.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));

@@ -234,11 +234,11 @@ impl Stylizer {
 /// others for this quality.
 fn growth(flow: &Flow, quality: Quality, steps: u32, warmup: u32) -> u32 {
     let share = match quality {
-        Quality::Fast => 0.2,
+        Quality::Fast => 0.1,
         Quality::Balanced | Quality::Fine => 1.0,
     };
-    let distrusted = flow.mean(|confidence| 1.0 - engine::trust(confidence));
-    let affordable = share * steps as f32 / distrusted.max(f32::MIN_POSITIVE);
+    let is_new = |confidence| f32::from(u8::from(engine::trust(confidence) < 1.0));
+    let affordable = share * steps as f32 / flow.mean(is_new).max(f32::MIN_POSITIVE);
     warmup.min(affordable as u32)
 }
 

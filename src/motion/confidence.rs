@@ -12,6 +12,10 @@ const ROWS: usize = 8;
 /// much of the way.
 const ASTRAY: [f32; 2] = [0.5, 0.05];
 
+/// How many times further it may end from there where the frames agree along the way: bare surfaces
+/// do not show how they move, and what moves along with them by a little less is hardly wrong.
+const AGREEING: f32 = 4.0;
+
 /// Computes how far the flow can be trusted: 1 up to the limits above, 0 from twice that on, and
 /// 0 where it points out of the picture.
 ///
@@ -93,10 +97,9 @@ impl WithSimd for Trust<'_> {
             let (back_u, back_v) = (sample(back[0]), sample(back[1]));
             let (off_u, off_v) = (du + back_u, dv + back_v);
             let way = (du * du + dv * dv + back_u * back_u + back_v * back_v).sqrt();
-            let astray = (off_u * off_u + off_v * off_v).sqrt() / (ASTRAY[0] + ASTRAY[1] * way);
-
-            let different = stillness.difference(column, row);
-
+            let [different, agreement] = stillness.comparison(column, row);
+            let limit = (ASTRAY[0] + ASTRAY[1] * way) * (1.0 + (AGREEING - 1.0) * agreement);
+            let astray = (off_u * off_u + off_v * off_v).sqrt() / limit;
             *out = (2.0 - astray).clamp(0.0, 1.0) * (2.0 - different).clamp(0.0, 1.0);
         }
     }

@@ -40,6 +40,10 @@ const NEAR: f32 = 0.25;
 /// luma: so much always, and so much for each unit of its derivatives.
 const DIFFERENT: [f32; 2] = [3.0, 0.5];
 
+/// How much brighter or darker a block may be, in luma, than what it is said to have been, to be taken
+/// for the same.
+const BRIGHTER: f32 = 4.0;
+
 /// Of the eight blocks around one that does not move although the camera does, those that must not
 /// either.
 const COMPANY: usize = 3;
@@ -54,6 +58,8 @@ struct Block {
     /// and of contrast are no difference.
     moved: f32,
     unmoved: f32,
+    /// How much brighter it is than it was without motion, and than where the flow points to.
+    brighter: [f32; 2],
     /// Mean squared derivatives.
     texture: f32,
     /// The normal equations of a small motion, in units of the difference's variance: xx, xy, yy
@@ -93,6 +99,14 @@ impl Block {
         squares.sqrt() / (DIFFERENT[0] + DIFFERENT[1] * self.texture.sqrt())
     }
 
+    /// How far the frames agree, without motion, if there is none: 1 if what differs is half of what is
+    /// to be expected, and brightness hardly does.
+    fn agreement(&self, still: bool) -> f32 {
+        let brighter = self.brighter[usize::from(!still)].abs() / BRIGHTER;
+        let alike = |difference: f32| (2.0 - 2.0 * difference).clamp(0.0, 1.0);
+        alike(self.difference(still)) * alike(brighter)
+    }
+
     /// Whether any motion would have made much more of a difference than there is.
     fn shows_stillness(&self) -> bool {
         self.texture > CLEAR * (self.unmoved + ROUNDING)
@@ -128,6 +142,8 @@ pub(super) struct Stillness {
     alone: Vec<bool>,
     /// How different the frames are in each block, relative to what is to be expected.
     different: Vec<f32>,
+    /// How far they agree, up to 1.
+    agreement: Vec<f32>,
 }
 
 impl Stillness {
@@ -142,13 +158,14 @@ impl Stillness {
             still: vec![false; columns * rows],
             alone: vec![false; columns * rows],
             different: vec![0.0; columns * rows],
+            agreement: vec![0.0; columns * rows],
         }
     }
 
     /// How different the frames are where the flow points to from a pixel, around which four
-    /// blocks lie: up to 1 is to be expected.
+    /// blocks lie: up to 1 is to be expected. And how far they agree, up to 1.
     #[inline(always)]
-    pub(super) fn difference(&self, x: usize, y: usize) -> f32 {
+    pub(super) fn comparison(&self, x: usize, y: usize) -> [f32; 2] {
         let place = |at: usize, count: usize| {
             let at = (at as f32 + 0.5) / BLOCK as f32 - 0.5;
             let at = at.max(0.0).min((count - 1) as f32);
@@ -157,15 +174,17 @@ impl Stillness {
         };
         let (left, right, x) = place(x, self.columns);
         let (top, bottom, y) = place(y, self.rows);
-        let [above, below] = [top, bottom].map(|row| {
-            let row = &self.different[row * self.columns..][..self.columns];
-            row[left] + x * (row[right] - row[left])
-        });
-        above + y * (below - above)
+        [&self.different, &self.agreement].map(|values| {
+            let [above, below] = [top, bottom].map(|row| {
+                let row = &values[row * self.columns..][..self.columns];
+                row[left] + x * (row[right] - row[left])
+            });
+            above + y * (below - above)
+        })
     }
 
-    /// Sets the flow to zero where nothing moves; says whether that is everywhere. `moved` is the old frame, sampled where the flow
-    /// points to.
+    /// Sets the flow to zero where nothing moves; says whether that is everywhere. `moved` is the old
+    /// frame, sampled where the flow points to.
     pub(super) fn settle(
         &mut self,
         arch: Arch,
@@ -195,8 +214,10 @@ impl Stillness {
         }
         self.decide();
         let blocks = self.blocks.iter().zip(&self.still);
-        for (different, (block, &still)) in self.different.iter_mut().zip(blocks) {
+        let found = self.different.iter_mut().zip(&mut self.agreement);
+        for ((different, agreement), (block, &still)) in found.zip(blocks) {
             *different = block.difference(still);
+            *agreement = block.agreement(still);
         }
         let still = &self.still;
         u.bands_mut(BLOCK)
@@ -415,6 +436,7 @@ impl LookAtBlocks<'_> {
         Block {
             moved: rest(mm, m, m, cm, cm).max(0.0) / pixels,
             unmoved,
+            brighter: [s / pixels, m / pixels],
             texture,
             hessian: [
                 rest(xx, x, x, cx, cx).max(0.0) * variance,

@@ -3,17 +3,19 @@
 //! Every pixel takes over the state of the place that it was at, sampled by cubic convolution (Keys,
 //! "Cubic Convolution Interpolation for Digital Image Processing", 1981, which reproduces what lies
 //! on whole pixels exactly: what does not move stays as it is to the bit). Neighbours mostly come
-//! from neighbours, so a row is cut into runs of pixels that lie next to each other in the old state
-//! too, and a run reads whole vectors of memory.
+//! from neighbours, so a vector of pixels reads whole vectors of memory; those of its lanes that come
+//! from elsewhere are computed again by the next vector, which begins with the first of them.
 
 use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, HALO, fill_halo};
-use super::growth::find_doubted;
-use super::start_value;
+use super::growth::{find_doubted, spans};
+use super::isa::mul_add;
+use super::kernel::prefetch;
 use crate::Size;
-use crate::engine::{SHARPNESS, trust};
+use crate::engine::SHARPNESS;
 use crate::motion::Flow;
+use crate::noise::uniform;
 
 /// Memory that a thread needs to move a row.
 #[derive(Default)]
@@ -30,7 +32,8 @@ pub(super) struct CarryScratch {
 }
 
 impl CarryScratch {
-    /// Memory for rows of `width` pixels, taken at the first call.
+    /// Memory for rows of `width` pixels, taken at the first call. Weights are read by whole vectors,
+    /// which may reach over the end.
     fn resize(&mut self, width: usize) {
         let Self {
             dx,
@@ -41,8 +44,10 @@ impl CarryScratch {
             column_weights,
             row_weights,
         } = self;
-        let weights = column_weights.iter_mut().chain(row_weights);
-        for values in [dx, dy, confidence].into_iter().chain(weights) {
+        for weights in column_weights.iter_mut().chain(row_weights) {
+            weights.resize(width + HALO, 0.0);
+        }
+        for values in [dx, dy, confidence] {
             values.resize(width, 0.0);
         }
         for offsets in [columns, rows] {
@@ -60,6 +65,9 @@ impl CarryScratch {
         confidence
     }
 }
+
+/// So many values further on, memory is asked for before it is needed.
+const AHEAD: usize = 64;
 
 /// Computes row `y` of the moved state.
 pub(super) struct CarryRow<'a> {
@@ -82,7 +90,7 @@ impl WithSimd for CarryRow<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             flow,
             cells,
@@ -100,27 +108,20 @@ impl WithSimd for CarryRow<'_> {
         let CarryScratch {
             dx,
             dy,
-            confidence,
             columns,
             rows,
             column_weights,
             row_weights,
+            ..
         } = scratch;
-        let xs = 0..size.width;
-        place(
-            xs.map(|x| x as f32),
-            size.width,
-            dx,
-            columns,
-            column_weights,
-        );
-        let ys = std::iter::repeat(y as f32);
-        place(ys, size.height, dy, rows, row_weights);
+        place(|x| x as f32, size.width, dx, columns, column_weights);
+        place(|_| y as f32, size.height, dy, rows, row_weights);
 
         let mut start = 0;
         while start < size.width {
-            let is_still = |x: usize| dx[x] == 0.0 && dy[x] == 0.0;
-            let unmoved = (start..size.width).take_while(|&x| is_still(x)).count();
+            let is_still = |(dx, dy): &(&f32, &f32)| **dx == 0.0 && **dy == 0.0;
+            let unmoved = dx[start..].iter().zip(&dy[start..]).take_while(is_still);
+            let unmoved = unmoved.count();
             if unmoved > 0 {
                 // Much of many pictures: copied, it comes at a fraction of the price.
                 let from = cells.row(y);
@@ -131,35 +132,44 @@ impl WithSimd for CarryRow<'_> {
                 start += unmoved;
                 continue;
             }
-            let offset = (columns[start], rows[start]);
-            let moved = (start..size.width).take_while(|&x| !is_still(x));
-            let length = moved
-                .take_while(|&x| (columns[x], rows[x]) == offset)
-                .count();
-            let pixels = start..start + length;
-            let weights = [&*column_weights, &*row_weights]
-                .map(|weights| weights.each_ref().map(|weights| &weights[pixels.clone()]));
+            let (column, row) = (columns[start], rows[start]);
             let sources = [-1, 0, 1, 2].map(|below| {
-                let row = y as isize + offset.1 as isize + below;
-                cells.row(row.clamp(0, size.height as isize - 1) as usize)
+                let row = y as isize + row as isize + below;
+                let row = row.clamp(0, size.height as isize - 1) as usize;
+                // From one column left of where the first pixel was.
+                let from = (HALO + start).wrapping_add_signed(column as isize - 1);
+                &cells.values()[row * cells.row_len() + from..]
             });
-            // From one column left of where the first pixel was.
-            let from = (HALO + start).wrapping_add_signed(offset.0 as isize - 1);
+            let weights = [&*column_weights, &*row_weights].map(|weights| {
+                weights
+                    .each_ref()
+                    .map(|weights| load(simd, &weights[start..]))
+            });
             for channel in 0..cells.channels() {
-                let sources = sources.map(|row| &row[channel * stride + from..][..length + 3]);
-                let next = &mut next[channel * stride + HALO..][pixels.clone()];
-                sample(sources, weights, next);
+                let sources = sources.map(|source| &source[channel * stride..]);
+                prefetch(sources[3].get(AHEAD..).unwrap_or_default(), S::F32_LANES);
+                let sampled = sample(simd, sources, weights);
+                let next = &mut next[channel * stride + HALO + start..];
+                let (next, _) = S::as_mut_simd_f32s(&mut next[..S::F32_LANES]);
+                next[0] = sampled;
             }
-            start += length;
+            let end = (start + S::F32_LANES).min(size.width);
+            let places = columns[start..end].iter().zip(&rows[start..end]);
+            start += places.take_while(|place| *place == (&column, &row)).count();
         }
 
-        for (x, &confidence) in confidence.iter().enumerate() {
-            let trust = trust(confidence);
-            if trust < 1.0 {
-                for channel in 0..cells.channels() {
-                    let anew = start_value(frozen, seed, channel, y, x);
-                    let value = &mut next[channel * stride + HALO + x];
-                    *value = trust * *value + (1.0 - trust) * anew;
+        for span in spans(blocks, size.width) {
+            for channel in 0..cells.channels() {
+                let next = &mut next[channel * stride + HALO..][span.clone()];
+                let distrust = &distrust[span.clone()];
+                if channel < 3 {
+                    let source = &frozen.pixels(y, channel)[span.clone()];
+                    mix(next, distrust, |i| source[i]);
+                } else {
+                    let channel = frozen.channels() + channel;
+                    mix(next, distrust, |i| {
+                        uniform(seed, channel, y, span.start + i)
+                    });
                 }
             }
         }
@@ -169,52 +179,62 @@ impl WithSimd for CarryRow<'_> {
     }
 }
 
-/// For pixels at `places` along an axis of `length`: how many whole pixels off they were, and how
-/// much the four pixels around there weigh.
+/// For pixels whose places along an axis of `length` are given by `place`: how many whole pixels off
+/// they were, and how much the four pixels around there weigh.
 #[inline(always)]
 fn place(
-    places: impl Iterator<Item = f32>,
+    place: impl Fn(usize) -> f32,
     length: usize,
     offsets: &[f32],
     whole: &mut [i32],
-    [first, second, third, fourth]: &mut [Vec<f32>; 4],
+    weights: &mut [Vec<f32>; 4],
 ) {
-    let weights = first
-        .iter_mut()
-        .zip(second)
-        .zip(third.iter_mut().zip(fourth));
-    let outputs = whole.iter_mut().zip(weights);
-    for ((place, &offset), (whole, ((a, b), (c, d)))) in places.zip(offsets).zip(outputs) {
+    let n = offsets.len();
+    let whole = &mut whole[..n];
+    let [a, b, c, d] = weights.each_mut().map(|weights| &mut weights[..n]);
+    for x in 0..n {
+        let place = place(x);
         // No further out than the halo reaches.
-        let offset = (place + offset).clamp(-1.0, length as f32) - place;
+        let offset = (place + offsets[x]).max(-1.0).min(length as f32) - place;
         let floor = offset.floor();
         let t = offset - floor;
-        *whole = floor as i32;
+        whole[x] = floor as i32;
         let s = SHARPNESS;
-        *a = s * ((t - 2.0) * t + 1.0) * t;
-        *b = ((s + 2.0) * t - (s + 3.0)) * t * t + 1.0;
-        *c = ((2.0 * s + 3.0 - (s + 2.0) * t) * t - s) * t;
-        *d = s * (1.0 - t) * t * t;
+        a[x] = s * ((t - 2.0) * t + 1.0) * t;
+        b[x] = ((s + 2.0) * t - (s + 3.0)) * t * t + 1.0;
+        c[x] = ((2.0 * s + 3.0 - (s + 2.0) * t) * t - s) * t;
+        d[x] = s * (1.0 - t) * t * t;
+    }
+}
+
+/// Puts other values, each of which `of` gives by its index, in the place of these as far as `share`
+/// says.
+#[inline(always)]
+fn mix(values: &mut [f32], share: &[f32], of: impl Fn(usize) -> f32) {
+    for (i, (value, share)) in values.iter_mut().zip(share).enumerate() {
+        *value = (1.0 - share) * *value + share * of(i);
     }
 }
 
 /// Weighs 4 x 4 values around every pixel. `sources` are four rows, each beginning a column left of
-/// the first pixel's place and ending two right of the last one's.
+/// the first pixel's place.
 #[inline(always)]
-fn sample(sources: [&[f32]; 4], [columns, rows]: [[&[f32]; 4]; 2], next: &mut [f32]) {
-    let n = next.len();
-    let columns = columns.map(|weights| &weights[..n]);
-    let rows = rows.map(|weights| &weights[..n]);
-    let taps = sources.map(|row| [0, 1, 2, 3].map(|column| &row[column..][..n]));
-    for x in 0..n {
-        let mut sum = 0.0;
-        for (taps, weights) in taps.iter().zip(rows) {
-            let mut row = 0.0;
-            for (values, weights) in taps.iter().zip(columns) {
-                row += weights[x] * values[x];
-            }
-            sum += weights[x] * row;
+fn sample<S: Simd>(simd: S, sources: [&[f32]; 4], [columns, rows]: [[S::f32s; 4]; 2]) -> S::f32s {
+    let mut sum = simd.splat_f32s(0.0);
+    for (source, weight) in sources.into_iter().zip(rows) {
+        let source = &source[..S::F32_LANES + 3];
+        let mut row = simd.mul_f32s(columns[0], load(simd, source));
+        for column in 1..4 {
+            row = mul_add(simd, columns[column], load(simd, &source[column..]), row);
         }
-        next[x] = sum;
+        sum = mul_add(simd, weight, row, sum);
     }
+    sum
+}
+
+/// The vector that values begin with.
+#[inline(always)]
+fn load<S: Simd>(_: S, values: &[f32]) -> S::f32s {
+    let (vectors, _) = S::as_simd_f32s(&values[..S::F32_LANES]);
+    vectors[0]
 }

@@ -50,7 +50,8 @@ impl Grid {
             size,
             border,
             stride,
-            lines: Line::zeros(channels * stride * size.height),
+            // And a line, for vectors that reach over the last halo.
+            lines: Line::zeros(channels * stride * size.height + 16),
         }
     }
 
@@ -75,6 +76,7 @@ impl Grid {
         self.channels * self.stride
     }
 
+    /// All rows, and a line.
     pub(super) fn values(&self) -> &[f32] {
         bytemuck::cast_slice(&self.lines)
     }

@@ -224,7 +224,7 @@ impl<S: Simd, O: Operands<S>> Tile<'_, S, O> {
 /// A tile looks at a few lines of memory in each of many channels, which no hardware foresees. The
 /// rows above and at the tile have been looked at before, the one below it has not.
 #[inline(always)]
-fn prefetch(values: &[f32], count: usize) {
+pub(super) fn prefetch(values: &[f32], count: usize) {
     #[cfg(target_arch = "x86_64")]
     for line in (0..count).step_by(16) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
