@@ -234,7 +234,7 @@ impl Stylizer {
 /// others for this quality.
 fn growth(flow: &Flow, quality: Quality, steps: u32, warmup: u32) -> u32 {
     let share = match quality {
-        Quality::Fast => 0.1,
+        Quality::Fast => 0.16,
         Quality::Balanced | Quality::Fine => 1.0,
     };
     let is_new = |confidence| f32::from(u8::from(engine::trust(confidence) < 1.0));
