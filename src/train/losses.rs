@@ -95,10 +95,13 @@ pub fn overflow(values: &Tensor) -> Tensor {
     (values - values.clamp(-1.0, 1.0)).abs().mean(Kind::Float)
 }
 
-/// Mean squared distance of pictures where `covered` (B x 1 x H x W) is 1.
+/// Root of the mean squared distance of pictures where `covered` (B x 1 x H x W) is 1. Of the root, so
+/// that what is nearly steady is not nearly for free: squares of changes that can just be seen do not
+/// outweigh anything, and the picture creeps.
 pub fn temporal(picture: &Tensor, moved: &Tensor, covered: &Tensor) -> Tensor {
+    const SMALLEST: f64 = 1e-6;
     let distance = ((picture - moved).square() * covered).sum(Kind::Float);
-    distance / (covered.sum(Kind::Float) * 3.0 + 1.0)
+    (distance / (covered.sum(Kind::Float) * 3.0 + 1.0) + SMALLEST).sqrt()
 }
 
 /// Gram matrices of features B x C x H x W, divided by H x W: B x C x C. After Gatys et al., "Image
