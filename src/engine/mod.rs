@@ -1,6 +1,9 @@
 //! What runs an automaton.
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+mod resample;
 
 use std::sync::Arc;
 
@@ -58,11 +61,17 @@ pub enum Backend {
     Auto,
     /// The processor.
     Cpu,
+    /// NVIDIA's graphics processors, through their driver.
+    Cuda,
 }
 
 impl Backend {
     /// All of them, with the names that people use.
-    pub const NAMES: [(Self, &str); 2] = [(Self::Auto, "auto"), (Self::Cpu, "cpu")];
+    pub const NAMES: [(Self, &str); 3] = [
+        (Self::Auto, "auto"),
+        (Self::Cpu, "cpu"),
+        (Self::Cuda, "cuda"),
+    ];
 
     /// The name that people use.
     pub fn name(self) -> &'static str {
@@ -134,6 +143,31 @@ pub enum EngineError {
         /// C x H x W, as text.
         needed: String,
     },
+    /// The machine has nothing that the backend could run on.
+    #[error("backend {backend} cannot run here: {why}")]
+    Absent {
+        /// Name of the backend.
+        backend: &'static str,
+        /// A clause.
+        why: String,
+    },
+    /// The backend could not do what it was to do.
+    #[error("backend {backend} failed: {why}")]
+    Failed {
+        /// Name of the backend.
+        backend: &'static str,
+        /// A clause.
+        why: String,
+    },
+    /// The device does not answer any more, as when its driver was reset; another engine may be
+    /// made on it.
+    #[error("{device} was lost: {why}")]
+    DeviceLost {
+        /// What it is called.
+        device: String,
+        /// What the driver said.
+        why: String,
+    },
     /// The threads could not be started.
     #[error("cannot start {threads} threads: {why}")]
     Threads {
@@ -144,6 +178,33 @@ pub enum EngineError {
     },
 }
 
+/// Widest and highest state that is accepted.
+const MAX_LENGTH: usize = 16384;
+
+/// Checks that a state of `size` can be had.
+fn check_length(size: Size) -> Result<(), EngineError> {
+    let lengths = 1..=MAX_LENGTH;
+    if lengths.contains(&size.width) && lengths.contains(&size.height) {
+        return Ok(());
+    }
+    Err(EngineError::UnsupportedSize {
+        size,
+        why: format!("width and height can be 1 to {MAX_LENGTH}"),
+    })
+}
+
+/// Checks the shape of a state that is given to an engine.
+fn check_state(state: &State, channels: usize, size: Size) -> Result<(), EngineError> {
+    if (state.channels, state.size) == (channels, size) {
+        return Ok(());
+    }
+    let shape = |channels, size: Size| format!("{channels} x {} x {}", size.height, size.width);
+    Err(EngineError::WrongState {
+        found: shape(state.channels, state.size),
+        needed: shape(channels, size),
+    })
+}
+
 /// Makes the engine that `selection` asks for, for `model` at `size`. Its state is all zeros.
 pub fn create(
     model: &Arc<Model>,
@@ -152,5 +213,12 @@ pub fn create(
 ) -> Result<Box<dyn Engine>, EngineError> {
     match selection.backend {
         Backend::Auto | Backend::Cpu => Ok(Box::new(cpu::CpuEngine::new(model, size, selection)?)),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => Ok(Box::new(cuda::CudaEngine::new(model, size, selection)?)),
+        #[cfg(not(feature = "cuda"))]
+        Backend::Cuda => Err(EngineError::Absent {
+            backend: selection.backend.name(),
+            why: "it was left out when this was built".into(),
+        }),
     }
 }

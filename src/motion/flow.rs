@@ -62,10 +62,7 @@ impl Flow {
         confidence: &mut [f32],
     ) {
         let [u, v] = &self.vectors;
-        let scale = |picture: usize, frame: usize| picture as f32 / frame as f32;
-        let cell = self.factor as f32;
-        let x_scale = cell * scale(size.width, self.size.width);
-        let y_scale = cell * scale(size.height, self.size.height);
+        let [x_scale, y_scale] = self.scale(size);
         let place = |factor: usize| Place {
             arch: self.arch,
             y,
@@ -80,6 +77,63 @@ impl Flow {
     }
 }
 
+impl Flow {
+    /// Pixels of a picture of `size` for the unit of the vectors, along x and y.
+    fn scale(&self, size: Size) -> [f32; 2] {
+        let scale = |picture, frame| self.factor as f32 * (picture as f32 / frame as f32);
+        [
+            scale(size.width, self.size.width),
+            scale(size.height, self.size.height),
+        ]
+    }
+
+    /// What [`Flow::write_row`] looks up, for those who do it elsewhere: vectors along x and along
+    /// y, and confidence.
+    pub(crate) fn grids(&self, size: Size) -> [FlowGrid<'_>; 3] {
+        let [u, v] = &self.vectors;
+        let [x_scale, y_scale] = self.scale(size);
+        let grid = |cells, factor, scale| FlowGrid {
+            cells,
+            ratio: [
+                ratio(self.size.width, size.width, factor),
+                ratio(self.size.height, size.height, factor),
+            ],
+            scale,
+        };
+        [
+            grid(u, self.factor, x_scale),
+            grid(v, self.factor, y_scale),
+            grid(&self.confidence, self.confidence_factor, 1.0),
+        ]
+    }
+}
+
+/// One of a flow's grids of cells, beside a picture whose pixels lie on it.
+pub(crate) struct FlowGrid<'a> {
+    cells: &'a Plane,
+    /// Cells for each pixel of the picture, along x and y.
+    pub(crate) ratio: [f32; 2],
+    /// Factor on what the cells hold.
+    pub(crate) scale: f32,
+}
+
+impl FlowGrid<'_> {
+    /// Columns and rows of cells.
+    pub(crate) fn size(&self) -> Size {
+        self.cells.size()
+    }
+
+    /// All cells, row after row.
+    pub(crate) fn values(&self) -> impl Iterator<Item = f32> {
+        (0..self.size().height).flat_map(|y| self.cells.row(y as isize).iter().copied())
+    }
+}
+
+/// Cells of `factor` pixels of a frame for each pixel of a picture, of which both have so many.
+fn ratio(frame: usize, picture: usize, factor: usize) -> f32 {
+    frame as f32 / (picture * factor) as f32
+}
+
 /// Where a row of a picture lies on a grid of cells.
 struct Place {
     arch: Arch,
@@ -92,17 +146,16 @@ struct Place {
 impl Place {
     /// Interpolates a row and scales it.
     fn write_row(&self, grid: &Plane, scale: f32, out: &mut [f32]) {
-        // Cells for each pixel of the picture.
-        let ratio = |frame: usize, picture: usize| frame as f32 / (picture * self.factor) as f32;
         let cells = grid.size();
-        let at = (self.y as f32 + 0.5) * ratio(self.frame.height, self.size.height) - 0.5;
+        let at =
+            (self.y as f32 + 0.5) * ratio(self.frame.height, self.size.height, self.factor) - 0.5;
         let at = at.clamp(0.0, (cells.height - 1) as f32);
         let below = at - at.floor();
         self.arch.dispatch(Interpolate {
             rows: [at as isize, at as isize + 1].map(|y| grid.wide_row(y, 1)),
             weights: [scale * (1.0 - below), scale * below],
             factor: (self.size.width == self.frame.width).then_some(self.factor),
-            ratio: ratio(self.frame.width, self.size.width),
+            ratio: ratio(self.frame.width, self.size.width, self.factor),
             out: &mut out[..self.size.width],
         });
     }

@@ -13,7 +13,7 @@ use crate::motion::Flow;
 
 /// Below the first, a pixel's motion is not believed and its state stays where it is; from the
 /// second on it is, and between them both are mixed.
-const DOUBT: [f32; 2] = [0.02, 0.1];
+pub(in crate::engine) const DOUBT: [f32; 2] = [0.02, 0.1];
 
 /// Memory that a thread needs to move a row.
 #[derive(Default)]

@@ -8,7 +8,6 @@ mod grid;
 mod isa;
 mod kernel;
 mod operands;
-mod resample;
 mod rule;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,17 +17,20 @@ use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use super::{Backend, Engine, EngineError, Precision, Selection};
+use super::resample::Resampler;
+use super::{
+    Backend, Engine, EngineError, MAX_LENGTH, Precision, Selection, check_length, check_state,
+};
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
 use crate::motion::Flow;
 use crate::source::SourceChannels;
 use crate::{Size, State, noise, pool};
+pub(super) use carry::DOUBT;
 use carry::{CarryRow, CarryScratch};
 use grid::{Grid, HALO, fill_halo};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};
-use resample::Resampler;
 use rule::Rule;
 
 /// Runs an automaton on the processor.
@@ -51,7 +53,7 @@ pub struct CpuEngine {
 
 impl CpuEngine {
     /// Widest and highest state that is accepted.
-    pub const MAX_LENGTH: usize = 16384;
+    pub const MAX_LENGTH: usize = MAX_LENGTH;
 
     /// An engine for `model` at `size`, with the fastest instructions of this machine for the
     /// precision that `selection` asks for. Its state is all zeros.
@@ -80,13 +82,7 @@ impl CpuEngine {
         threads: usize,
         isa: Isa,
     ) -> Result<Self, EngineError> {
-        let lengths = 1..=Self::MAX_LENGTH;
-        if !lengths.contains(&size.width) || !lengths.contains(&size.height) {
-            return Err(EngineError::UnsupportedSize {
-                size,
-                why: format!("width and height can be 1 to {}", Self::MAX_LENGTH),
-            });
-        }
+        check_length(size)?;
         let pool = pool::shared(threads)?;
         let architecture = &model.architecture;
         let rule = Rule::new(model, isa.is_half());
@@ -308,14 +304,7 @@ impl Engine for CpuEngine {
         let size = self.size();
         let frozen = self.frozen.channels();
         let channels = frozen + self.cells.channels();
-        if (state.channels, state.size) != (channels, size) {
-            let shape =
-                |channels, size: Size| format!("{channels} x {} x {}", size.height, size.width);
-            return Err(EngineError::WrongState {
-                found: shape(state.channels, state.size),
-                needed: shape(channels, size),
-            });
-        }
+        check_state(state, channels, size)?;
         let row = |y: usize, channel| &state.channel(channel)[y * size.width..][..size.width];
         write_rows(&mut self.frozen, |y, channel, values| {
             values.copy_from_slice(row(y, channel));
