@@ -1,6 +1,8 @@
 //! What several test programs need.
 #![allow(dead_code, reason = "no test program uses all of it")]
 
+pub mod models;
+
 use std::path::{Path, PathBuf};
 
 use nca::frame::{Frame, Packing};
