@@ -581,7 +581,7 @@ fn check_carry(card: &Card, model: &Model, size: Size, selection: &Selection, to
         let mut grown = Vec::new();
         for steps in [0, 3] {
             let growth = Growth { seed, steps };
-            let mut carried = |engine: &mut dyn Engine| {
+            let carried = |engine: &mut dyn Engine| {
                 engine.set_state(&start).unwrap();
                 engine.carry(flow, growth).unwrap();
                 engine.state().unwrap()
