@@ -6,43 +6,14 @@ use std::sync::Arc;
 
 use common::Picture;
 use common::engines::{self, Kind};
+use common::models::{architectures, model};
 use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{self, Backend, Engine, EngineError, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
-use nca::model::{Architecture, Border, Layer, Model, Source};
+use nca::model::{Architecture, Border, Model};
 use nca::stylizer::{Options, Outcome, Stylizer};
 use nca::{Size, State};
 use proptest::prelude::*;
-
-/// A model of any architecture; weights are small enough that the state stays in bounds.
-fn model(architecture: Architecture, seed: u32) -> Model {
-    let mut state = seed;
-    let mut random = move || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-    };
-    let layers = architecture.layers();
-    let last = layers.len() - 1;
-    let layers = layers
-        .into_iter()
-        .enumerate()
-        .map(|(i, (outputs, inputs))| {
-            let scale = if i == last { 0.1 } else { 1.0 } / (inputs as f32).sqrt();
-            Layer {
-                outputs,
-                inputs,
-                weights: (0..outputs * inputs).map(|_| random() * scale).collect(),
-                bias: (i % 2 == 0).then(|| (0..outputs).map(|_| random() * 0.1).collect()),
-            }
-        })
-        .collect();
-    Model {
-        architecture,
-        layers,
-        playback: Default::default(),
-        card: Default::default(),
-    }
-}
 
 /// A step as the definition says it, a value at a time, in f64.
 fn reference_step(model: &Model, state: &State) -> State {
@@ -130,43 +101,6 @@ fn reference_step(model: &Model, state: &State) -> State {
     next
 }
 
-fn architectures() -> impl Strategy<Value = Architecture> {
-    (
-        (any::<bool>(), any::<bool>(), 0..20_usize),
-        prop::collection::vec(1..70_usize, 1..=3),
-        (0..3_usize, 0.5..3.0_f32),
-        (-0.5..1.0_f32, -0.5..1.0_f32, -0.5..1.0_f32),
-    )
-        .prop_map(
-            |((rgb, circular, more), hidden, (blurs, sigma), (sobel, laplacian, step))| {
-                let source = if rgb {
-                    Source::Rgb
-                } else {
-                    Source::ShiftShuffle
-                };
-                let channels = source.channels() + 3 + more;
-                let blur = |i: usize| nca::model::Blur {
-                    channel: channels - 1 - i,
-                    size: 3 + 14 * i,
-                    sigma,
-                };
-                Architecture {
-                    channels,
-                    source,
-                    hidden,
-                    border: if circular {
-                        Border::Circular
-                    } else {
-                        Border::Replicate
-                    },
-                    filter_scale: nca::model::FilterScale { sobel, laplacian },
-                    blurs: (0..blurs.min(more + 3)).map(blur).collect(),
-                    step_size: step,
-                }
-            },
-        )
-}
-
 /// The engine at the start of a frame.
 fn started<E: Engine + ?Sized>(mut engine: Box<E>) -> Box<E> {
     let frame = Picture::synthetic(engine.size(), 1);
@@ -212,7 +146,7 @@ proptest! {
     /// Any architecture at any size, against the definition, on graphics processors.
     #[test]
     fn a_step_elsewhere_is_what_the_definition_says(
-        architecture in architectures(),
+        architecture in architectures(20, prop::collection::vec(1..70_usize, 1..=3)),
         width in 1..80_usize,
         height in 1..12_usize,
         seed in any::<u32>(),
@@ -228,7 +162,7 @@ proptest! {
     /// Any architecture at any size, against the definition, with all instructions.
     #[test]
     fn a_step_is_what_the_definition_says(
-        architecture in architectures(),
+        architecture in architectures(20, prop::collection::vec(1..70_usize, 1..=3)),
         width in 1..80_usize,
         height in 1..12_usize,
         seed in any::<u32>(),
@@ -425,8 +359,14 @@ fn devices_that_are_not_there_are_errors() {
     };
     for (backend, name) in Backend::NAMES {
         let error = create(backend);
-        if cfg!(not(feature = "wgpu")) && backend == Backend::Wgpu {
-            assert!(matches!(error, EngineError::Absent { .. }), "{error}");
+        let may_be_absent = match backend {
+            // Without a driver it does not come to that.
+            Backend::Cuda => true,
+            Backend::Wgpu => cfg!(not(feature = "wgpu")),
+            Backend::Auto | Backend::Cpu => false,
+        };
+        if may_be_absent && matches!(error, EngineError::Absent { .. }) {
+            eprintln!("skipped: {error}");
             continue;
         }
         assert!(matches!(error, EngineError::NoDevice { .. }), "{error}");

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing on Debian and Ubuntu. Asks for what is needed, not for packages, so that
 # whatever provides it will do, and nothing happens (and no network is needed) when all is there.
-# Usage: tools/packages.sh GROUP...     groups: make, build, play, test, clip, train, fuzz, lint
+# Usage: tools/packages.sh GROUP...
+# Groups: make, build, play, test, clip, train, fuzz, lint, cuda
 set -eu
 
 c_compiler() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }
@@ -61,6 +62,12 @@ find_missing() {
             ;;
         fuzz)
             need g++ command_ c++
+            ;;
+        cuda)
+            need g++ command_ c++
+            need ca-certificates certificates
+            need python3 command_ python3
+            need python3-venv venv_or_pip
             ;;
         lint)
             need binutils command_ readelf

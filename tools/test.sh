@@ -4,18 +4,21 @@ set -eu
 
 cd "$(dirname "$0")/.."
 tools/rust.sh rustfmt clippy
-tools/packages.sh build play test lint
+tools/packages.sh build play test lint cuda
 
 step() { printf '\n== %s\n' "$1"; }
 
 step "Scripts"
-shellcheck .ci/run tools/*.sh tools/bench/*.sh examples/*.sh
+shellcheck .ci/run tools/*.sh tools/bench/*.sh tools/cuda/*.sh examples/*.sh
 
 step "Formatting"
 cargo fmt --all --check
 
 step "Lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
+
+step "CUDA kernels"
+tools/cuda/check-ptx.sh
 
 step "Documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -1,11 +1,13 @@
-//! Runs the engine for `tools/bench/bench.py`, which asks on standard input, a line for each
-//! question, and reads the answer from standard output:
+//! Runs the engine for `tools/bench/bench.py` and `tools/gpu/check.py`, which ask on standard input,
+//! a line for each question, and read the answer from standard output:
 //!
 //! ```text
 //! machine                              cores and instructions
 //! load MODEL WIDTH HEIGHT THREADS PRECISION BACKEND
 //! step N                               milliseconds a step, of N steps
 //! frame N                              milliseconds a frame, of its N steps only and of all
+//! kernel MODEL WIDTH HEIGHT PRECISION N
+//!                                      milliseconds a step, of N steps, as a CUDA card says
 //! peak THREADS                         multiply-adds a second at most, in GFLOP/s
 //! memory                               most memory that the process has had, in MB
 //! ```
@@ -19,6 +21,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use nca::Size;
 use nca::engine::cpu::Isa;
+#[cfg(feature = "cuda")]
+use nca::engine::cuda::CudaEngine;
 use nca::engine::{self, Backend, Engine, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
@@ -48,15 +52,11 @@ impl Worker {
                 Isa::detect()
             ),
             ["load", model, width, height, threads, precision, backend] => {
-                let size = Size::new(width.parse()?, height.parse()?);
+                let size = size(width, height)?;
                 let selection = Selection {
                     backend: Backend::named(backend).context("there is no such backend")?,
                     threads: threads.parse()?,
-                    precision: match precision {
-                        "full" => Precision::Full,
-                        "half" => Precision::Half,
-                        _ => bail!("a precision is full or half"),
-                    },
+                    precision: self::precision(precision)?,
                     ..Selection::default()
                 };
                 self.engine = None;
@@ -91,6 +91,22 @@ impl Worker {
                 engine.render(&mut picture, 0.8)?;
                 format!("{stepped} {}", ms(start))
             }
+            #[cfg(feature = "cuda")]
+            ["kernel", model, width, height, precision, steps] => {
+                let selection = Selection {
+                    precision: self::precision(precision)?,
+                    ..Selection::default()
+                };
+                let (size, steps) = (size(width, height)?, steps.parse()?);
+                let model = Model::find(model)?;
+                let mut engine = match CudaEngine::new(&model, size, &selection) {
+                    Ok(engine) => engine,
+                    Err(err) => return Ok(format!("absent: {err}")),
+                };
+                engine.set_source(&picture(&mut pixels(size), size)?.as_frame())?;
+                engine.seed(1)?;
+                (f64::from(engine.timed_steps(steps)?) / f64::from(steps)).to_string()
+            }
             ["peak", threads] => (peak::measure(Isa::detect(), threads.parse()?) / 1e9).to_string(),
             ["memory"] => {
                 let status = std::fs::read_to_string("/proc/self/status")?;
@@ -106,6 +122,18 @@ impl Worker {
     fn engine(&mut self) -> Result<&mut Box<dyn Engine>> {
         self.engine.as_mut().context("nothing is loaded")
     }
+}
+
+fn size(width: &str, height: &str) -> Result<Size> {
+    Ok(Size::new(width.parse()?, height.parse()?))
+}
+
+fn precision(name: &str) -> Result<Precision> {
+    Ok(match name {
+        "full" => Precision::Full,
+        "half" => Precision::Half,
+        _ => bail!("a precision is full or half"),
+    })
 }
 
 fn ms(start: Instant) -> f64 {

@@ -1,6 +1,8 @@
 //! What runs an automaton.
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod resample;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
@@ -88,20 +90,23 @@ pub enum Backend {
     Auto,
     /// The processor.
     Cpu,
+    /// NVIDIA's graphics processors, through their driver.
+    Cuda,
     /// The graphics processor, through Vulkan, Metal or Direct3D 12.
     Wgpu,
 }
 
 impl Backend {
     /// All of them, with the names that people use.
-    pub const NAMES: [(Self, &str); 3] = [
+    pub const NAMES: [(Self, &str); 4] = [
         (Self::Auto, "auto"),
         (Self::Cpu, "cpu"),
+        (Self::Cuda, "cuda"),
         (Self::Wgpu, "wgpu"),
     ];
 
     /// What [`Backend::Auto`] tries, the fastest first.
-    const AUTO: [Self; 2] = [Self::Wgpu, Self::Cpu];
+    const AUTO: [Self; 3] = [Self::Cuda, Self::Wgpu, Self::Cpu];
 
     /// The one that people call `name`.
     pub fn named(name: &str) -> Option<Self> {
@@ -268,12 +273,14 @@ fn open(
     Ok(match backend {
         Backend::Auto => auto(model, size, selection)?,
         Backend::Cpu => Box::new(cpu::CpuEngine::new(model, size, selection)?),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => Box::new(cuda::CudaEngine::new(model, size, selection)?),
         #[cfg(feature = "wgpu")]
         Backend::Wgpu => Box::new(wgpu::WgpuEngine::new(model, size, selection)?),
-        #[cfg(not(feature = "wgpu"))]
-        Backend::Wgpu => {
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        absent => {
             return Err(EngineError::Absent {
-                backend: backend.name(),
+                backend: absent.name(),
                 why: "it was left out when this was built".into(),
             });
         }

@@ -18,7 +18,7 @@
 
 mod confidence;
 mod flow;
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod grids;
 mod lines;
 mod plane;

@@ -65,8 +65,7 @@ impl Kind {
 /// Those that round nothing.
 pub fn of_full_precision() -> Vec<Kind> {
     let cpu = Isa::available().into_iter().map(Kind::cpu);
-    cpu.chain(Kind::of(Backend::Wgpu, Precision::Full))
-        .collect()
+    cpu.chain(of_graphics_processors(Precision::Full)).collect()
 }
 
 /// Those that round to half precision.
@@ -76,6 +75,13 @@ pub fn of_half_precision() -> Vec<Kind> {
         eprintln!("skipped: this processor has no half precision");
     }
     cpu.into_iter()
-        .chain(Kind::of(Backend::Wgpu, Precision::Half))
+        .chain(of_graphics_processors(Precision::Half))
         .collect()
+}
+
+fn of_graphics_processors(precision: Precision) -> impl Iterator<Item = Kind> {
+    let backends = [Backend::Cuda, Backend::Wgpu];
+    backends
+        .into_iter()
+        .filter_map(move |backend| Kind::of(backend, precision))
 }

@@ -17,6 +17,9 @@ pub enum Backend {
     /// The processor.
     #[enum_value(name = "CPU: the processor", nick = "cpu")]
     Cpu = 1,
+    /// NVIDIA's graphics processors.
+    #[enum_value(name = "CUDA: an NVIDIA card, through its driver", nick = "cuda")]
+    Cuda = 2,
     /// The graphics processor.
     #[enum_value(
         name = "WGPU: a graphics processor, through Vulkan, Metal or Direct3D 12",
@@ -123,6 +126,7 @@ impl Settings {
             backend: match self.backend {
                 Backend::Auto => engine::Backend::Auto,
                 Backend::Cpu => engine::Backend::Cpu,
+                Backend::Cuda => engine::Backend::Cuda,
                 Backend::Wgpu => engine::Backend::Wgpu,
             },
             device: self.device.clone(),

@@ -74,8 +74,8 @@ pub struct Style {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// What runs the automaton: cpu, or wgpu for a graphics processor [default: auto, a graphics
-    /// processor if there is one]
+    /// What runs the automaton: cpu, cuda for an NVIDIA card, or wgpu for any graphics processor
+    /// [default: auto, a graphics processor if there is one]
     #[arg(long, value_name = "B", value_parser = nca::engine::Backend::NAMES.map(|(_, name)| name))]
     pub backend: Option<String>,
 
