@@ -346,6 +346,8 @@ fn true_motion_is_taken_where_it_is_known() {
         "--json",
     ];
 
+    let of_nothing = ["consistency", "--model", "sketch", "--truth", &truth];
+    assert_eq!(nca_model(&of_nothing).status.code(), Some(2));
     expect_failure(&arguments, "0.flo");
     std::fs::write(path("truth/0.flo"), flo([64, 48], [-24.0, 0.0])).unwrap();
     let output = nca_model(&arguments);

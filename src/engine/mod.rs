@@ -4,6 +4,7 @@ pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod resample;
+mod weights;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
 

@@ -80,9 +80,7 @@ impl Flow {
         vectors.write_row(v, y_scale, dy);
         place(self.confidence_factor).write_row(&self.confidence, 1.0, confidence);
     }
-}
 
-impl Flow {
     /// Pixels of a picture of `size` for the unit of the vectors, along x and y.
     pub(super) fn scale(&self, size: Size) -> [f32; 2] {
         let scale = |picture, frame| self.factor as f32 * (picture as f32 / frame as f32);

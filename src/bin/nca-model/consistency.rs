@@ -40,10 +40,10 @@ pub(crate) struct Consistency {
     #[arg(long, value_name = "FRAMES", conflicts_with = "video")]
     drift: Option<usize>,
     /// Folder with the frames of a clip, numbered pictures, that is restyled instead of moved stills.
-    #[arg(long, requires = "model", conflicts_with_all = ["photos", "drift"])]
+    #[arg(long, group = "frames", requires = "model", conflicts_with_all = ["photos", "drift"])]
     clip: Option<PathBuf>,
     /// Folder with the frames of a restyled clip, numbered pictures.
-    #[arg(long, requires = "against", conflicts_with_all = ["model", "photos", "clip"])]
+    #[arg(long, group = "frames", requires = "against", conflicts_with_all = ["model", "photos"])]
     video: Option<PathBuf>,
     /// Folder with the frames that it was made from.
     #[arg(long, requires = "video")]
@@ -51,7 +51,7 @@ pub(crate) struct Consistency {
     /// Folder with the true motion of the clip's frames: NAME.flo for every frame NAME but the last,
     /// and, as MPI Sintel has them, occlusions/NAME.png and invalid/NAME.png with what is to be
     /// left out. Without it the motion that errors are measured along is estimated.
-    #[arg(long)]
+    #[arg(long, requires = "frames")]
     truth: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]

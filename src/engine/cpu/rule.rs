@@ -1,7 +1,8 @@
 //! The update rule as the kernels want it.
 
 use super::operands::pack_weights;
-use crate::model::{Architecture, Layer, Model};
+use crate::engine::weights::Weights;
+use crate::model::Model;
 
 /// Most outputs that are computed at a time: with four vectors of pixels each, as many sums as
 /// 32 registers hold beside the operands.
@@ -48,27 +49,10 @@ pub(super) struct Block {
 }
 
 impl PackedLayer {
-    /// Packs outputs in units of `unit`; `column` gives, for each input of the panel, the model's
-    /// input and a factor on its weights.
-    fn new(
-        layer: &Layer,
-        unit: usize,
-        column: impl Fn(usize) -> (usize, f32),
-        scale: f32,
-        half: bool,
-    ) -> Self {
+    /// Packs layer `i`, outputs in units of `unit`.
+    fn new(weights: &Weights<'_>, i: usize, unit: usize, half: bool) -> Self {
+        let layer = &weights.0.layers[i];
         let inputs = layer.inputs.next_multiple_of(2);
-        let weight = |output: usize, input: usize| {
-            if output >= layer.outputs || input >= layer.inputs {
-                return 0.0;
-            }
-            let (input, factor) = column(input);
-            layer.weights[output * layer.inputs + input] * factor * scale
-        };
-        let bias = |output: usize| {
-            let bias = layer.bias.as_ref().and_then(|bias| bias.get(output));
-            bias.map_or(0.0, |bias| bias * scale)
-        };
         // Blocks of nearly the same size: 32 = 4 + 6 + 6 + 4 + 6 + 6 rather than 5 x 6 + 2.
         let units = layer.outputs.div_ceil(unit);
         let count = units.div_ceil(BLOCK / unit);
@@ -80,14 +64,13 @@ impl PackedLayer {
                 let rows: Vec<Vec<u32>> = outputs
                     .clone()
                     .map(|output| {
-                        let row: Vec<f32> =
-                            (0..inputs).map(|input| weight(output, input)).collect();
-                        pack_weights(&row, half)
+                        let row = (0..inputs).map(|input| weights.weight(i, output, input));
+                        pack_weights(&row.collect::<Vec<_>>(), half)
                     })
                     .collect();
                 Block {
                     outputs: outputs.len(),
-                    bias: outputs.map(bias).collect(),
+                    bias: outputs.map(|output| weights.bias(i, output)).collect(),
                     weights: (0..rows[0].len())
                         .flat_map(|input| rows.iter().map(move |row| row[input]))
                         .collect(),
@@ -102,27 +85,9 @@ impl Rule {
     /// Packs a model's rule, for operands of half precision or f32.
     pub(super) fn new(model: &Model, half: bool) -> Self {
         let architecture = &model.architecture;
-        let channels = architecture.channels;
-        // The first panel has the value and the responses of a channel next to each other.
-        let perceived = |row: usize| {
-            let (channel, filter) = (row / 4, row % 4);
-            match filter.checked_sub(1) {
-                None => (channel, 1.0),
-                Some(filter) => (
-                    channels + channel * Architecture::FILTERS + filter,
-                    match filter {
-                        2 => architecture.filter_scale.laplacian,
-                        _ => architecture.filter_scale.sobel,
-                    },
-                ),
-            }
-        };
-        let pack = |i: usize, layer: &Layer, unit, scale| match i {
-            0 => PackedLayer::new(layer, unit, perceived, scale, half),
-            _ => PackedLayer::new(layer, unit, |input| (input, 1.0), scale, half),
-        };
+        let weights = Weights(model);
+        let pack = |i: usize, unit| PackedLayer::new(&weights, i, unit, half);
         let last = model.layers.len() - 1;
-        let hidden = model.layers[..last].iter().enumerate();
         let frozen = architecture.frozen();
         let blurs: Vec<PackedBlur> = architecture
             .blurs
@@ -138,8 +103,8 @@ impl Rule {
         Self {
             frozen,
             updated: architecture.updated(),
-            hidden: hidden.map(|(i, layer)| pack(i, layer, 2, 1.0)).collect(),
-            update: pack(last, &model.layers[last], 1, architecture.step_size),
+            hidden: (0..last).map(|i| pack(i, 2)).collect(),
+            update: pack(last, 1),
             blurs,
             blur_of,
         }

@@ -1,61 +1,9 @@
-//! The update rule as the kernels read it, all constant factors folded into its weights.
+//! The update rule as the kernels read it.
 
 use half::f16;
 
+use crate::engine::weights::Weights;
 use crate::model::{Architecture, Model};
-
-/// The filters of perception: a channel's value, sobel_x, sobel_y and the laplacian.
-const FILTERS: usize = 1 + Architecture::FILTERS;
-
-/// A model's weights by place; zero beyond its layers' widths, so that they can be padded.
-struct Weights<'a>(&'a Model);
-
-impl Weights<'_> {
-    fn weight(&self, layer: usize, output: usize, input: usize) -> f32 {
-        let l = &self.0.layers[layer];
-        if output < l.outputs && input < l.inputs {
-            l.weights[output * l.inputs + input] * self.factor(layer)
-        } else {
-            0.0
-        }
-    }
-
-    /// The weight of what a filter makes of a channel, in the first layer.
-    fn perception(&self, output: usize, channel: usize, filter: usize) -> f32 {
-        let architecture = &self.0.architecture;
-        if channel >= architecture.channels {
-            return 0.0;
-        }
-        let scale = architecture.filter_scale;
-        match filter.checked_sub(1) {
-            None => self.weight(0, output, channel),
-            Some(filter) => {
-                let input = architecture.channels + channel * Architecture::FILTERS + filter;
-                let scale = if filter == 2 {
-                    scale.laplacian
-                } else {
-                    scale.sobel
-                };
-                self.weight(0, output, input) * scale
-            }
-        }
-    }
-
-    fn bias(&self, layer: usize, output: usize) -> f32 {
-        let bias = self.0.layers[layer].bias.as_ref();
-        bias.and_then(|bias| bias.get(output))
-            .map_or(0.0, |bias| bias * self.factor(layer))
-    }
-
-    /// The update is scaled before it is added.
-    fn factor(&self, layer: usize) -> f32 {
-        if layer + 1 == self.0.layers.len() {
-            self.0.architecture.step_size
-        } else {
-            1.0
-        }
-    }
-}
 
 /// The rule for kernels/step_full.cu, 16-byte words: of each layer weights [passes][inputs][8
 /// groups][outputs of a thread], then the biases of all layers.
@@ -73,11 +21,7 @@ pub(super) fn full(model: &Model) -> Vec<f32> {
         let pass = of_thread * GROUPS;
         for first in (0..layer.outputs).step_by(pass) {
             for input in 0..layer.inputs {
-                rule.extend((first..first + pass).map(|output| match i {
-                    // A channel and what the filters make of it are next to each other.
-                    0 => weights.perception(output, input / FILTERS, input % FILTERS),
-                    _ => weights.weight(i, output, input),
-                }));
+                rule.extend((first..first + pass).map(|output| weights.weight(i, output, input)));
             }
             biases.extend((first..first + pass).map(|output| weights.bias(i, output)));
         }

@@ -18,7 +18,8 @@
 use std::iter::repeat_n;
 
 use crate::Size;
-use crate::model::{Architecture, Layer, Model};
+use crate::engine::weights::Weights;
+use crate::model::{Architecture, Model};
 
 /// Threads of a workgroup; every device has as many.
 pub(super) const THREADS: usize = 128;
@@ -126,41 +127,16 @@ impl Rule {
             layers: Vec::new(),
             weights: Vec::new(),
         };
-        let last = model.layers.len() - 1;
-        for (i, layer) in model.layers.iter().enumerate() {
-            let scale = match i == last {
-                true => model.architecture.step_size,
-                false => 1.0,
-            };
-            let column = |input| match i {
-                0 => perceived(&model.architecture, input),
-                _ => (input, 1.0),
-            };
-            rule.push(layer, tiling.shares(), column, scale);
+        let weights = Weights(model);
+        for i in 0..model.layers.len() {
+            rule.push(&weights, i, tiling.shares());
         }
         rule
     }
 
-    /// Adds a layer; `column` gives, for each row of the panel, the model's input and a factor on
-    /// its weights.
-    fn push(
-        &mut self,
-        layer: &Layer,
-        shares: usize,
-        column: impl Fn(usize) -> (usize, f32),
-        scale: f32,
-    ) {
-        let weight = |output: usize, input: usize| {
-            if output >= layer.outputs || input >= layer.inputs {
-                return 0.0;
-            }
-            let (input, factor) = column(input);
-            layer.weights[output * layer.inputs + input] * factor * scale
-        };
-        let bias = |output: usize| {
-            let bias = layer.bias.as_ref().and_then(|bias| bias.get(output));
-            bias.map_or(0.0, |bias| bias * scale)
-        };
+    /// Adds layer `i`.
+    fn push(&mut self, weights: &Weights<'_>, i: usize, shares: usize) {
+        let layer = &weights.0.layers[i];
         let rows = layer.outputs.next_multiple_of(QUAD);
         let shared = SharedLayer {
             input_quads: layer.inputs.div_ceil(QUAD),
@@ -171,32 +147,17 @@ impl Rule {
         for share in 0..shares {
             let first = share * shared.outputs;
             let padding = shared.outputs.next_multiple_of(QUAD) - shared.outputs;
-            let biases = (first..first + shared.outputs).map(bias);
+            let biases = (first..first + shared.outputs).map(|output| weights.bias(i, output));
             self.weights.extend(biases.chain(repeat_n(0.0, padding)));
             for input in (0..shared.input_quads).map(|quad| quad * QUAD) {
                 for output in first..first + shared.outputs {
                     let quad = input..input + QUAD;
-                    self.weights.extend(quad.map(|input| weight(output, input)));
+                    let row = quad.map(|input| weights.weight(i, output, input));
+                    self.weights.extend(row);
                 }
             }
         }
         self.layers.push(shared);
-    }
-}
-
-/// The model's input that a row of the first panel is, and a factor on its weights: the value and
-/// the responses of a channel are next to each other.
-fn perceived(architecture: &Architecture, row: usize) -> (usize, f32) {
-    let (channel, filter) = (row / QUAD, row % QUAD);
-    match filter.checked_sub(1) {
-        None => (channel, 1.0),
-        Some(filter) => (
-            architecture.channels + channel * Architecture::FILTERS + filter,
-            match filter {
-                2 => architecture.filter_scale.laplacian,
-                _ => architecture.filter_scale.sobel,
-            },
-        ),
     }
 }
 
