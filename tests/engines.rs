@@ -583,9 +583,9 @@ fn cuts_start_anew_and_motion_does_not() {
     }
 }
 
-/// The bundled model stays what it is on anything, for as long as it runs.
+/// The bundled models stay what they are on anything, for as long as they run.
 #[test]
-fn the_bundled_model_is_stable() {
+fn the_bundled_models_are_stable() {
     let size = Size::new(96, 64);
     let mut noise = Picture::synthetic(size, 9);
     for (i, pixel) in noise.pixels.iter_mut().enumerate() {
@@ -595,23 +595,29 @@ fn the_bundled_model_is_stable() {
         size,
         pixels: vec![value; size.pixels() * 3],
     };
-    for picture in [
+    let pictures = [
         Picture::synthetic(size, 3),
         noise,
         flat(0),
         flat(128),
         flat(255),
-    ] {
-        let mut engine =
-            CpuEngine::with_isa(&Model::bundled_default(), size, 0, Isa::detect()).unwrap();
-        engine.set_source(&picture.frame()).unwrap();
-        engine.seed(1).unwrap();
-        assert!(engine.step(3000).unwrap());
-        let state = engine.state().unwrap();
-        let most = state
-            .values
-            .iter()
-            .fold(0.0_f32, |most, value| most.max(value.abs()));
-        assert!(most < 4.0, "a value has grown to {most}");
+    ];
+    for name in Model::bundled_names() {
+        let model = Model::bundled(name).unwrap();
+        for (i, picture) in pictures.iter().enumerate() {
+            let mut engine = CpuEngine::with_isa(&model, size, 0, Isa::detect()).unwrap();
+            engine.set_source(&picture.frame()).unwrap();
+            engine.seed(1).unwrap();
+            assert!(engine.step(3000).unwrap());
+            let state = engine.state().unwrap();
+            let most = state
+                .values
+                .iter()
+                .fold(0.0_f32, |most, value| most.max(value.abs()));
+            assert!(
+                most < 4.0,
+                "{name}, picture {i}: a value has grown to {most}"
+            );
+        }
     }
 }

@@ -3,7 +3,14 @@
 use super::Model;
 
 /// Name and file of each; the first is the one that is taken where none is named.
-const BUNDLED: [(&str, &[u8]); 1] = [("sketch", include_bytes!("../../models/sketch.safetensors"))];
+const BUNDLED: [(&str, &[u8]); 3] = [
+    ("sketch", include_bytes!("../../models/sketch.safetensors")),
+    ("wave", include_bytes!("../../models/wave.safetensors")),
+    (
+        "starry-night",
+        include_bytes!("../../models/starry-night.safetensors"),
+    ),
+];
 
 impl Model {
     /// Names of the bundled models.

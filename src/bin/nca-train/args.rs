@@ -135,7 +135,7 @@ pub struct Args {
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
     pub content_weight: f64,
     /// Weight of steadiness from frame to frame.
-    #[arg(long, value_name = "X", default_value_t = 3.0, value_parser = weight)]
+    #[arg(long, value_name = "X", default_value_t = 8.0, value_parser = weight)]
     pub temporal_weight: f64,
     /// Weight of values out of bounds.
     #[arg(long, value_name = "X", default_value_t = 100.0, value_parser = weight)]
