@@ -15,6 +15,20 @@ use crate::model::Model;
 use crate::motion::Flow;
 use crate::{Size, State};
 
+/// Keeps Mesa's Vulkan drivers from looking for a Wayland session where nobody has logged in, that is,
+/// where `XDG_RUNTIME_DIR` is not set: they would complain of it on stderr. For programs, at their start;
+/// devices are found all the same.
+///
+/// # Safety
+///
+/// It sets an environment variable: no other thread may run yet.
+pub unsafe fn look_for_no_session() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the caller has seen to it that nobody reads the environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 /// Holds the state of one automaton and updates it.
 ///
 /// All engines agree: the same model, seed and frames give the same pictures, up to rounding.

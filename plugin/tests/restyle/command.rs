@@ -12,8 +12,8 @@ pub fn restyle<I: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = I>) -> 
     let mut command = Command::new(env!("CARGO_BIN_EXE_nca-restyle"));
     command
         .args(args)
-        // Without it, drivers that are looked for a graphics processor in complain on stderr.
-        .env("XDG_RUNTIME_DIR", std::env::temp_dir())
+        // Nobody has logged in: drivers that are looked for a graphics processor in must not complain.
+        .env_remove("XDG_RUNTIME_DIR")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -48,6 +48,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // SAFETY: no other thread runs yet.
+    unsafe { nca::engine::look_for_no_session() };
     let result = match Args::parse().command {
         Command::Info { model } => info::info(&model),
         Command::Convert {

@@ -42,6 +42,8 @@ const WRONG_USAGE: u8 = 2;
 const INTERRUPTED_CODE: u8 = 130;
 
 fn main() -> ExitCode {
+    // SAFETY: no other thread runs yet.
+    unsafe { nca::engine::look_for_no_session() };
     let args = Args::parse();
     let targets = match targets::plan(&args.paths, args.output_folder.as_deref()) {
         Ok(targets) => targets,
