@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use common::models::{architectures, model};
-use common::{Golden, Picture, distance};
+use common::{Golden, Picture, distance, rms_distance};
 use nca::engine::cpu::CpuEngine;
 use nca::engine::cuda::{CudaEngine, Driver};
 use nca::engine::{Engine, EngineError, Growth, Precision, Selection, trust};
@@ -283,17 +283,6 @@ fn half_precision_shows_the_golden_pictures() {
             }
         }
     }
-}
-
-/// Root mean square difference of the channels from `first` on.
-fn rms_distance(a: &State, b: &State, first: usize) -> f32 {
-    let from = first * a.size.pixels();
-    let squares = a.values[from..]
-        .iter()
-        .zip(&b.values[from..])
-        .map(|(a, b)| f64::from(a - b).powi(2));
-    let count = (a.values.len() - from) as f64;
-    (squares.sum::<f64>() / count).sqrt() as f32
 }
 
 /// Rounding does not add up: after 10,000 steps the state is no further from that of full precision

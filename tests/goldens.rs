@@ -6,8 +6,8 @@ mod common;
 use std::path::Path;
 
 use common::engines::{self, Kind};
-use common::{Golden, distance};
-use nca::State;
+use common::{Golden, distance, rms_distance};
+
 use nca::engine::Engine;
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
@@ -139,7 +139,11 @@ fn half_precision_on_published_checkpoints() {
             for (steps, bound) in [1, 8, 32].into_iter().zip(bounds) {
                 assert!(engine.step(steps - taken).unwrap());
                 taken = steps;
-                let off = rms_distance(&mut *engine, &golden.state(&format!("state{steps}")), 9);
+                let off = rms_distance(
+                    &engine.state().unwrap(),
+                    &golden.state(&format!("state{steps}")),
+                    9,
+                );
                 let run = format!("{}, {name}, {steps} steps", kind.name);
                 println!("{run}: off by {off:e}, autocast by {bound:e}");
                 assert!(off <= bound, "{run}: {off:e} > {bound:e}");
@@ -165,9 +169,9 @@ fn half_precision_of_all_architectures() {
             let mut engine = at_start(&kind, &model, &golden);
             let frozen = model.architecture.frozen();
             assert!(engine.step(1).unwrap());
-            let first = rms_distance(&mut *engine, &golden.state("state1"), frozen);
+            let first = rms_distance(&engine.state().unwrap(), &golden.state("state1"), frozen);
             assert!(engine.step(31).unwrap());
-            let last = rms_distance(&mut *engine, &golden.state("state32"), frozen);
+            let last = rms_distance(&engine.state().unwrap(), &golden.state("state32"), frozen);
             let run = format!("{}, {name}", kind.name);
             println!("{run}: off by {first:e} after 1 step, {last:e} after 32");
             assert!(first > 0.0, "{run}: nothing was rounded");
@@ -182,16 +186,4 @@ fn at_start(kind: &Kind, model: &Model, golden: &Golden) -> Box<dyn Engine> {
     let mut engine = kind.engine(model, start.size);
     engine.set_state(&start).unwrap();
     engine
-}
-
-/// Root mean square difference of the channels from `first` on.
-fn rms_distance(engine: &mut dyn Engine, expected: &State, first: usize) -> f32 {
-    let state = engine.state().unwrap();
-    let from = first * state.size.pixels();
-    let squares = state.values[from..]
-        .iter()
-        .zip(&expected.values[from..])
-        .map(|(a, b)| f64::from(a - b).powi(2));
-    let count = (state.values.len() - from) as f64;
-    (squares.sum::<f64>() / count).sqrt() as f32
 }

@@ -89,6 +89,17 @@ pub fn distance(a: &State, b: &State) -> f32 {
         .fold(0.0, |most, d| if d <= most { most } else { d })
 }
 
+/// Root mean square difference of the channels from `first` on.
+pub fn rms_distance(a: &State, b: &State, first: usize) -> f32 {
+    let from = first * a.size.pixels();
+    let squares = a.values[from..]
+        .iter()
+        .zip(&b.values[from..])
+        .map(|(a, b)| f64::from(a - b).powi(2));
+    let count = (a.values.len() - from) as f64;
+    (squares.sum::<f64>() / count).sqrt() as f32
+}
+
 /// The folder of published checkpoints, where it is there; says that the test is skipped where it
 /// is not.
 pub fn published_models() -> Option<PathBuf> {

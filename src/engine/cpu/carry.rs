@@ -12,10 +12,10 @@ use super::grid::{Grid, HALO, fill_halo};
 use super::growth::{find_doubted, spans};
 use super::isa::mul_add;
 use super::kernel::prefetch;
+use super::write_start;
 use crate::Size;
 use crate::engine::SHARPNESS;
 use crate::motion::Flow;
-use crate::noise::uniform;
 
 /// Memory that a thread needs to move a row.
 #[derive(Default)]
@@ -29,6 +29,8 @@ pub(super) struct CarryScratch {
     /// Weights of the four columns and of the four rows around that place.
     column_weights: [Vec<f32>; 4],
     row_weights: [Vec<f32>; 4],
+    /// What the state starts from where it cannot be moved.
+    anew: Vec<f32>,
 }
 
 impl CarryScratch {
@@ -43,11 +45,12 @@ impl CarryScratch {
             rows,
             column_weights,
             row_weights,
+            anew,
         } = self;
         for weights in column_weights.iter_mut().chain(row_weights) {
             weights.resize(width + HALO, 0.0);
         }
-        for values in [dx, dy, confidence] {
+        for values in [dx, dy, confidence, anew] {
             values.resize(width, 0.0);
         }
         for offsets in [columns, rows] {
@@ -112,6 +115,7 @@ impl WithSimd for CarryRow<'_> {
             rows,
             column_weights,
             row_weights,
+            anew,
             ..
         } = scratch;
         place(|x| x as f32, size.width, dx, columns, column_weights);
@@ -160,16 +164,12 @@ impl WithSimd for CarryRow<'_> {
 
         for span in spans(blocks, size.width) {
             for channel in 0..cells.channels() {
+                let anew = &mut anew[span.clone()];
+                write_start(frozen, seed, channel, y, span.clone(), anew);
                 let next = &mut next[channel * stride + HALO..][span.clone()];
-                let distrust = &distrust[span.clone()];
-                if channel < 3 {
-                    let source = &frozen.pixels(y, channel)[span.clone()];
-                    mix(next, distrust, |i| source[i]);
-                } else {
-                    let channel = frozen.channels() + channel;
-                    mix(next, distrust, |i| {
-                        uniform(seed, channel, y, span.start + i)
-                    });
+                let mixed = next.iter_mut().zip(&*anew).zip(&distrust[span.clone()]);
+                for ((value, anew), distrust) in mixed {
+                    *value = (1.0 - distrust) * *value + distrust * anew;
                 }
             }
         }
@@ -204,15 +204,6 @@ fn place(
         b[x] = ((s + 2.0) * t - (s + 3.0)) * t * t + 1.0;
         c[x] = ((2.0 * s + 3.0 - (s + 2.0) * t) * t - s) * t;
         d[x] = s * (1.0 - t) * t * t;
-    }
-}
-
-/// Puts other values, each of which `of` gives by its index, in the place of these as far as `share`
-/// says.
-#[inline(always)]
-fn mix(values: &mut [f32], share: &[f32], of: impl Fn(usize) -> f32) {
-    for (i, (value, share)) in values.iter_mut().zip(share).enumerate() {
-        *value = (1.0 - share) * *value + share * of(i);
     }
 }
 

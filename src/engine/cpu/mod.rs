@@ -11,6 +11,7 @@ mod kernel;
 mod operands;
 mod rule;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -196,13 +197,22 @@ enum Area {
     Doubted,
 }
 
-/// The start state of an updated channel at a pixel: the source's colour, or noise.
-#[inline]
-fn start_value(frozen: &Grid, seed: u64, channel: usize, y: usize, x: usize) -> f32 {
+/// Writes the start state of an updated channel at some pixels of a row: the source's colour, or noise.
+#[inline(always)]
+fn write_start(
+    frozen: &Grid,
+    seed: u64,
+    channel: usize,
+    y: usize,
+    pixels: Range<usize>,
+    values: &mut [f32],
+) {
     if channel < 3 {
-        frozen.pixels(y, channel)[x]
+        values.copy_from_slice(&frozen.pixels(y, channel)[pixels]);
     } else {
-        noise::uniform(seed, frozen.channels() + channel, y, x)
+        for (value, x) in values.iter_mut().zip(pixels) {
+            *value = noise::uniform(seed, frozen.channels() + channel, y, x);
+        }
     }
 }
 
@@ -274,9 +284,7 @@ impl Engine for CpuEngine {
         } = self;
         pool.install(|| {
             write_rows(cells, |y, channel, values| {
-                for (x, value) in values.iter_mut().enumerate() {
-                    *value = start_value(frozen, seed, channel, y, x);
-                }
+                write_start(frozen, seed, channel, y, 0..values.len(), values);
             });
         });
         Ok(())
