@@ -8,7 +8,25 @@ use crate::frame::{Frame, Row};
 use crate::model::Source;
 
 /// Weights of red, green and blue in grey.
-const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
+pub(crate) const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
+
+/// Shifts of the shift-shuffle channels in pixels; each gives two of them.
+pub(crate) const SHIFTS: [i64; 3] = [2, 3, 4];
+
+/// How far each of the eight copies of grey is rolled for a shift, along y and x.
+pub(crate) fn rolls(shift: i64) -> [(i64, i64); 8] {
+    let c = shift;
+    [
+        (-c, 0),
+        (0, -c),
+        (c, 0),
+        (0, c),
+        (c, c),
+        (-c, c),
+        (-c, -c),
+        (c, -c),
+    ]
+}
 
 /// Computes the frozen channels of frames of one size, a row of a channel at a time.
 #[derive(Debug)]
@@ -88,26 +106,15 @@ impl FrameChannels<'_> {
         }
     }
 
-    /// Shifts of 2, 3 and 4 pixels give two channels each. For every shift, grey is rolled in
-    /// eight directions and halved; four of the eight are laid out in every 2x2 block of one
-    /// channel, the other four in those of the other.
+    /// For every one of [`SHIFTS`], grey is rolled in eight directions and halved; four of the eight
+    /// are laid out in every 2x2 block of one channel, the other four in those of the other.
     fn write_shift_shuffle(&self, y: usize, channel: usize, values: &mut [f32]) {
         let SourceChannels { even, means, .. } = self.channels;
-        let c = 2 + (channel / 2) as isize;
-        // How far each of the eight is rolled, along y and x.
-        let rolls = [
-            (-c, 0),
-            (0, -c),
-            (c, 0),
-            (0, c),
-            (c, c),
-            (-c, c),
-            (-c, -c),
-            (c, -c),
-        ];
+        let rolls = rolls(SHIFTS[channel / 2]);
         let (block, within) = (y / 2, y % 2);
         for b in 0..2 {
             let (dy, dx) = rolls[(channel % 2) * 4 + within * 2 + b];
+            let (dy, dx) = (dy as isize, dx as isize);
             let wrap = |at: isize, length: usize| at.rem_euclid(length as isize) as usize;
             let row = wrap(2 * block as isize - dy, even.height);
             let row = &means[row * even.width..][..even.width];

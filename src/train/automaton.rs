@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::fused::{Fused, Shape};
 use crate::model::{Architecture, Border, Card, Layer, Model, Playback, Source};
+use crate::source::{LUMA, SHIFTS, rolls};
 
 /// An automaton in training: its architecture and parameters.
 pub struct Automaton {
@@ -407,25 +408,15 @@ fn in_memory(tensor: &Tensor) -> bool {
 fn shift_shuffle(pictures: &Tensor) -> Tensor {
     let (_, _, height, width) = pictures.size4().expect("pictures have four dimensions");
     let even = pictures.replication_pad2d([0, width % 2, 0, height % 2]);
-    let weights = Tensor::from_slice(&[0.2989_f32, 0.587, 0.114]).to(pictures.device());
+    let weights = Tensor::from_slice(&LUMA).to(pictures.device());
     let grey = (even * weights.reshape([1, 3, 1, 1])).sum_dim_intlist(
         [1_i64].as_slice(),
         true,
         Kind::Float,
     );
     let mut channels = Vec::new();
-    for c in [2_i64, 3, 4] {
-        let rolls = [
-            (-c, 0),
-            (0, -c),
-            (c, 0),
-            (0, c),
-            (c, c),
-            (-c, c),
-            (-c, -c),
-            (c, -c),
-        ];
-        let halves = rolls.map(|(y, x)| {
+    for shift in SHIFTS {
+        let halves = rolls(shift).map(|(y, x)| {
             grey.roll([y, x], [2, 3]).avg_pool2d(
                 [2_i64; 2],
                 [2_i64; 2],

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::vgg::Vgg;
+use crate::source::LUMA;
 
 /// Rectified layers of VGG that style is compared at: relu1_1 to relu5_1, of each file those that it
 /// reaches.
@@ -108,7 +109,7 @@ fn patches(pictures: &Tensor) -> Vec<Tensor> {
 /// Differences of neighbouring pixels of the brightness, and where it is brighter than around, at
 /// half and quarter size: what keeps the layout when there is no network. B x 3 x H x W each.
 fn structure(pictures: &Tensor) -> Vec<Tensor> {
-    let weights = Tensor::from_slice(&[0.2989_f32, 0.587, 0.114])
+    let weights = Tensor::from_slice(&LUMA)
         .reshape([1, 3, 1, 1])
         .to(pictures.device());
     let grey = (pictures * weights).sum_dim_intlist([1_i64].as_slice(), true, Kind::Float);

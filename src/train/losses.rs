@@ -104,6 +104,30 @@ pub fn temporal(picture: &Tensor, moved: &Tensor, covered: &Tensor) -> Tensor {
     (distance / (covered.sum(Kind::Float) * 3.0 + 1.0) + SMALLEST).sqrt()
 }
 
+/// How far pictures B x 3 x H x W are from others in what can be seen from afar, however their textures
+/// lie: root of the mean squared distance of the colours of blocks of 16x16 pixels, and of the
+/// deviation of fine detail in them.
+pub fn astray(pictures: &Tensor, wanted: &Tensor) -> Tensor {
+    const SMALLEST: f64 = 1e-6;
+    let [(colours, detail), (wanted_colours, wanted_detail)] = [pictures, wanted].map(from_afar);
+    let distance = |a: Tensor, b: Tensor| ((a - b).square().mean(Kind::Float) + SMALLEST).sqrt();
+    distance(colours, wanted_colours) + distance(detail, wanted_detail)
+}
+
+/// Colours of blocks of 16x16 pixels, and how much what a mean of 5x5 takes away deviates in them: each
+/// B x 3 x H/16 x W/16.
+fn from_afar(pictures: &Tensor) -> (Tensor, Tensor) {
+    const BLOCK: i64 = 16;
+    /// Keeps the gradient of the root bounded where there is no detail.
+    const FLOOR: f64 = 1e-4;
+    let mean = |values: &Tensor, size: i64, stride: i64| {
+        values.avg_pool2d([size; 2], [stride; 2], [0; 2], false, true, None::<i64>)
+    };
+    let blurred = mean(&pictures.replication_pad2d([2; 4]), 5, 1);
+    let detail = mean(&(pictures - blurred).square(), BLOCK, BLOCK);
+    (mean(pictures, BLOCK, BLOCK), (detail + FLOOR).sqrt())
+}
+
 /// Gram matrices of features B x C x H x W, divided by H x W: B x C x C. After Gatys et al., "Image
 /// Style Transfer Using Convolutional Neural Networks" (CVPR 2016).
 pub fn gram(features: &Tensor) -> Tensor {
@@ -151,12 +175,30 @@ pub fn colour_histogram(pictures: &Tensor) -> Tensor {
     histograms / (sums + EPSILON)
 }
 
-/// Hellinger distance of histograms B x ... from a wanted one, over the whole batch, divided by B.
-pub fn hellinger(histograms: &Tensor, wanted: &Tensor) -> Tensor {
-    let distance = (wanted.sqrt() - histograms.sqrt())
-        .square()
-        .sum(Kind::Float);
-    distance.sqrt() / (2_f64.sqrt() * histograms.size()[0] as f64)
+/// Hellinger distance of the [`colour_histogram`]s of pictures from a wanted one, over the whole batch,
+/// divided by B. What comes back has that value and its gradient, but not its second derivatives: the
+/// graph of a histogram takes a hundred megabytes, so that the gradient is found here, picture by picture.
+pub fn colour_distance(pictures: &Tensor, wanted: &Tensor) -> Tensor {
+    let batch = pictures.size()[0];
+    let wanted = wanted.sqrt();
+    let mut sum = zero(pictures.device());
+    let mut gradients = Vec::new();
+    for i in 0..batch {
+        let picture = pictures.narrow(0, i, 1).detach().set_requires_grad(true);
+        let square = tch::with_grad(|| {
+            let difference = &wanted - colour_histogram(&picture).sqrt();
+            difference.square().sum(Kind::Float)
+        });
+        gradients.extend(Tensor::run_backward(&[&square], &[&picture], false, false));
+        sum += square.detach();
+    }
+    let scale = 1.0 / (2_f64.sqrt() * batch as f64);
+    let distance = sum.sqrt() * scale;
+    // Of the root: half of the inner gradient divided by the root, which is 0 where both are.
+    let root = sum.sqrt() + f64::from(f32::MIN_POSITIVE);
+    let gradient = Tensor::cat(&gradients, 0) / root * (scale / 2.0);
+    let linear = (pictures - pictures.detach()) * gradient;
+    distance + linear.sum(Kind::Float)
 }
 
 /// A scalar zero.

@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 
 use super::automaton::Automaton;
 use super::content::Content;
-use super::losses::{colour_histogram, gram, hellinger};
+use super::losses::{colour_distance, colour_histogram, gram};
 use super::pool::Pool;
 use super::recipe::{Found, Recipe};
 use super::rollout::{Rollout, Segment};
@@ -101,7 +101,7 @@ impl Notebook {
             ("content", content.unwrap_or_else(zero)),
             (
                 "colour",
-                hellinger(&colour_histogram(picture), &self.histogram) * COLOUR_WEIGHT,
+                colour_distance(picture, &self.histogram) * COLOUR_WEIGHT,
             ),
             (
                 "overflow",

@@ -1,7 +1,8 @@
 //! Runs of the automaton that are differentiated: many steps over frames that move.
 //!
-//! Only states are kept. Losses look at the pictures that a rollout shows; their gradients are then
-//! carried back step by step, each of which is computed again for that.
+//! Only states are kept, of long rollouts every few steps one. Losses look at the pictures that a
+//! rollout shows; their gradients are then carried back step by step, each of which is computed again
+//! for that.
 
 use tch::{Kind, Tensor};
 
@@ -42,12 +43,23 @@ pub fn sample(values: &Tensor, grid: &Tensor) -> Tensor {
     values.grid_sampler_2d(grid, BICUBIC, BORDER, false)
 }
 
+/// Steps of which only the first one's state is kept: 1 while there are few steps, else such that the
+/// kept states and those of one stretch are fewest together.
+fn stretch(steps: usize) -> usize {
+    /// Steps of which all states are kept.
+    const FEW: usize = 16;
+    match steps {
+        0..=FEW => 1,
+        _ => (steps as f64).sqrt().round() as usize,
+    }
+}
+
 /// A rollout that was run.
 pub struct Rollout {
     segments: Vec<Segment>,
     /// The state before the change of each segment.
     before: Vec<Tensor>,
-    /// The states before each step of each segment.
+    /// The states before the first step of each [`stretch`] of each segment.
     states: Vec<Vec<Tensor>>,
     end: Tensor,
     pictures: Vec<Tensor>,
@@ -70,10 +82,12 @@ impl Rollout {
                 let unfrozen = change.apply(&state.narrow(1, frozen, updated));
                 state = Tensor::cat(&[&change.source, &unfrozen], 1);
             }
-            let mut kept = Vec::with_capacity(segment.steps);
-            for _ in 0..segment.steps {
-                let next = rule.step(&state);
-                kept.push(std::mem::replace(&mut state, next));
+            let mut kept = Vec::new();
+            for step in 0..segment.steps {
+                if step.is_multiple_of(stretch(segment.steps)) {
+                    kept.push(state.shallow_clone());
+                }
+                state = rule.step(&state);
             }
             states.push(kept);
             pictures.push(state.narrow(1, frozen, 3) + 0.5);
@@ -121,8 +135,15 @@ impl Rollout {
             if let Some(shown) = of(picture) {
                 let _ = gradient.narrow(1, frozen, 3).g_add_(&shown);
             }
-            for state in states.iter().rev() {
-                gradient = rule.step_backward(state, &gradient, &mut sums);
+            let length = stretch(segment.steps);
+            for (i, first) in states.iter().enumerate().rev() {
+                let mut stretch = vec![first.shallow_clone()];
+                for _ in 1..length.min(segment.steps - i * length) {
+                    stretch.push(rule.step(&stretch[stretch.len() - 1]));
+                }
+                for state in stretch.iter().rev() {
+                    gradient = rule.step_backward(state, &gradient, &mut sums);
+                }
             }
             if let Some(change) = &segment.change {
                 let unfrozen = before.narrow(1, frozen, updated);

@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 use super::automaton::Automaton;
 use super::content::{Content, grid};
 use super::features::Features;
-use super::losses::{SlicedWasserstein, feature_distance, overflow, temporal};
+use super::losses::{SlicedWasserstein, astray, feature_distance, overflow, temporal};
 use super::motion::Shot;
 use super::pool::{Entry, Pool};
 use super::prompt::PromptLoss;
@@ -26,10 +26,11 @@ const PROJECTIONS: i64 = 32;
 /// than it takes a rule to go astray.
 const FRESH: f64 = 0.05;
 /// How often the states of a batch grow much older first, without being learned from: nothing may
-/// grow over the picture however long it is looked at.
-const AGED: f64 = 0.25;
-/// So many steps at most.
-const AGE: u32 = 250;
+/// grow over the picture however long it is looked at, and its colours may not drift.
+const AGED: f64 = 0.3;
+/// So many steps at least and at most, evenly spread over their logarithm: what drifts does so in the
+/// first thousand steps, and then stays where it has come to.
+const AGE: [f64; 2] = [16.0, 2000.0];
 /// How often a state is shown another picture, as at a cut. States start as the picture and are moved
 /// along with it: without cuts a rule would keep the picture it has, instead of looking at its source.
 const CUT: f64 = 0.25;
@@ -51,6 +52,8 @@ pub struct StyleWeights {
     pub content: f64,
     /// Of what changes from frame to frame though it only moved.
     pub temporal: f64,
+    /// Of what looks otherwise than it does after the warm-up.
+    pub age: f64,
     /// Of values out of bounds.
     pub overflow: f64,
 }
@@ -219,6 +222,16 @@ impl MovingStyle {
         (segments, history)
     }
 
+    /// What is shown of frames after the warm-up: B x 3 x H x W.
+    fn young(&self, automaton: &Automaton, frames: &Tensor) -> Tensor {
+        let rule = automaton.rule();
+        let mut state = automaton.start(frames);
+        for _ in 0..self.playback.warmup {
+            state = rule.step(&state);
+        }
+        state.narrow(1, automaton.architecture().frozen() as i64, 3) + 0.5
+    }
+
     /// Factor on the weight of steadiness.
     fn steadiness(&self, iteration: u64) -> f64 {
         let until = STYLE_FIRST * self.extent.iterations as f64;
@@ -268,7 +281,7 @@ struct History {
 impl Recipe for MovingStyle {
     fn iterate(&mut self, automaton: &Automaton, iteration: u64, rng: &mut ChaCha8Rng) -> Found {
         let size = self.extent.size;
-        let (start, segments, shots, history, clean, wanted) = {
+        let (start, segments, shots, history, clean, wanted, young) = {
             let _guard = tch::no_grad_guard();
             let (mut start, mut shots) = self.batch(automaton, rng);
             // What the states look at may have been cut to another picture.
@@ -281,7 +294,9 @@ impl Recipe for MovingStyle {
             let unfrozen = start.narrow(1, source.size()[1], updated);
             start = Tensor::cat(&[&source, &unfrozen], 1);
             if rng.random_bool(AGED) {
-                start = aged(automaton, start, rng.random_range(0..=AGE));
+                let [least, most] = AGE.map(f64::ln);
+                let steps = rng.random_range(least..most).exp();
+                start = aged(automaton, start, steps as u32);
             }
             let (segments, history) = self.segments(automaton, &mut shots, rng);
             // Noise is nothing to be kept.
@@ -295,7 +310,8 @@ impl Recipe for MovingStyle {
                 .collect();
             let clean = Tensor::cat(&clean, 0);
             let wanted = self.features.content(&clean);
-            (start, segments, shots, history, clean, wanted)
+            let young = self.young(automaton, &clean);
+            (start, segments, shots, history, clean, wanted, young)
         };
 
         let rule = automaton.rule();
@@ -332,6 +348,10 @@ impl Recipe for MovingStyle {
                     * weights.temporal
                     * self.steadiness(iteration),
             ),
+            (
+                "age",
+                astray(shown, &young) * weights.age * self.steadiness(iteration),
+            ),
             ("overflow", overflow(rollout.end()) * weights.overflow),
         ]);
         let found = Found::of(&rollout, &rule, &terms);
@@ -360,9 +380,14 @@ impl Recipe for MovingStyle {
 /// something to be learned.
 fn aged(automaton: &Automaton, mut state: Tensor, steps: u32) -> Tensor {
     const BOUND: f64 = 1.5;
+    /// Steps from one look at the bounds to the next.
+    const LOOK: u32 = 8;
     let rule = automaton.rule();
-    for _ in 0..steps {
-        let next = rule.step(&state);
+    for done in (0..steps).step_by(LOOK as usize) {
+        let mut next = state.shallow_clone();
+        for _ in 0..LOOK.min(steps - done) {
+            next = rule.step(&next);
+        }
         if next.abs().max().double_value(&[]) > BOUND {
             break;
         }

@@ -8,6 +8,7 @@ mod command;
 mod failure;
 mod film;
 mod guide;
+mod losses;
 mod notebook;
 mod prompt;
 mod rollout;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nca::model::{Architecture, Card, Layer, Model, Playback};
 use nca::train::automaton::Automaton;
 use nca::train::content::Content;
-use nca::train::losses::{SlicedWasserstein, colour_histogram, gram, hellinger};
+use nca::train::losses::{SlicedWasserstein, colour_distance, colour_histogram, gram};
 use nca::train::notebook::Notebook;
 use nca::train::optimizer::Adam;
 use nca::train::style::Extent;
@@ -76,7 +76,7 @@ fn losses_and_their_gradients() {
                 .sum()
         }),
         ("histogram", 1e-4, &|pictures| {
-            hellinger(&colour_histogram(pictures), &wanted_colours)
+            colour_distance(pictures, &wanted_colours)
         }),
         ("wasserstein", 1e-4, &|pictures| {
             tch::manual_seed(5);
@@ -91,7 +91,7 @@ fn losses_and_their_gradients() {
         let gradient = format!("{name}.gradient");
         assert_close(&gradient, &pictures.grad(), &tensors[&gradient], tolerance);
     }
-    let big = hellinger(&colour_histogram(&tensors["big"]), &wanted_colours);
+    let big = colour_distance(&tensors["big"], &wanted_colours);
     assert_close("histogram.big", &big, &tensors["histogram.big"], 1e-4);
 }
 

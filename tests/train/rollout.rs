@@ -103,3 +103,35 @@ fn gradients_lead_through_frames() {
         }
     }
 }
+
+/// Of many steps in one segment only some states are kept; as several segments, all are.
+#[test]
+fn states_that_are_not_kept_are_computed_again() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let model = Model::load(&golden.join("published.safetensors")).unwrap();
+    let automaton = Automaton::of(&model, Device::Cpu);
+    tch::manual_seed(1);
+    let n = SIZE as i64;
+    let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)));
+    let rule = automaton.rule();
+    let gradients = [vec![27], vec![13, 14]].map(|steps| {
+        let segments = steps.into_iter().map(|steps| Segment {
+            change: None,
+            steps,
+        });
+        let rollout = Rollout::run(&rule, &start, segments.collect());
+        let last = rollout.pictures().len() - 1;
+        let shown = rollout.pictures()[last].square().sum(Kind::Float);
+        let loss = shown + rollout.end().abs().sum(Kind::Float);
+        rollout.backward(&rule, &loss)
+    });
+    for (((name, _), long), short) in automaton
+        .parameters()
+        .iter()
+        .zip(&gradients[0])
+        .zip(&gradients[1])
+    {
+        assert!(long.norm().double_value(&[]) > 0.0, "{name}");
+        assert_eq!(long, short, "{name}");
+    }
+}

@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
         "style", "prompt", "prompt_picture", "aesthetic", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
-        "temporal_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
+        "temporal_weight", "age_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
         "warmup", "steps", "from",
     ])]
     pub resume: Option<PathBuf>,
@@ -137,6 +137,9 @@ pub struct Args {
     /// Weight of steadiness from frame to frame.
     #[arg(long, value_name = "X", default_value_t = 8.0, value_parser = weight)]
     pub temporal_weight: f64,
+    /// Weight of looking the same however long it is looked at.
+    #[arg(long, value_name = "X", default_value_t = 4.0, value_parser = weight)]
+    pub age_weight: f64,
     /// Weight of values out of bounds.
     #[arg(long, value_name = "X", default_value_t = 100.0, value_parser = weight)]
     pub overflow_weight: f64,

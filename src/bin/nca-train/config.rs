@@ -179,6 +179,7 @@ impl Config {
                 colour: args.colour_weight,
                 content: args.content_weight,
                 temporal: args.temporal_weight,
+                age: args.age_weight,
                 overflow: args.overflow_weight,
             },
             seed: args.seed,
