@@ -86,7 +86,7 @@ impl Checkpoint {
             .ok_or_else(|| format!("{name} is no checkpoint of nca-train"))?;
         let progress = serde_json::from_str(progress)
             .map_err(|error| format!("{name} is of another version of nca-train: {error}"))?;
-        let tensors = read_tensors(&bytes).map_err(|error| format!("{name}: {error}"))?;
+        let tensors = read_tensors(&bytes, |_| true).map_err(|error| format!("{name}: {error}"))?;
         Ok(Self {
             progress,
             tensors: tensors

@@ -47,7 +47,9 @@ impl Vgg {
             why,
         };
         let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-        let tensors = read_tensors(&bytes).map_err(unusable)?;
+        // The classifier is most of the whole file.
+        let convolution = |name: &str| name.starts_with("features.");
+        let tensors = read_tensors(&bytes, convolution).map_err(unusable)?;
         let mut layers = Vec::new();
         let mut inputs = 3;
         for (index, pooled) in CONVOLUTIONS {
@@ -121,12 +123,15 @@ impl Vgg {
     }
 }
 
-/// The tensors of a safetensors file, all as float32. Errors are clauses.
-pub(super) fn read_tensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
+/// The tensors of a safetensors file whose names are `wanted`, all as float32. Errors are clauses.
+pub(super) fn read_tensors(
+    bytes: &[u8],
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Tensor>, String> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| format!("it is no safetensors file: {error}"))?;
     let mut tensors = BTreeMap::new();
-    for (name, view) in file.iter() {
+    for (name, view) in file.iter().filter(|(name, _)| wanted(name)) {
         let values: Vec<f32> = match view.dtype() {
             Dtype::F32 => {
                 let values = view.data().as_chunks::<4>().0.iter();
