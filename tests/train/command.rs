@@ -283,7 +283,7 @@ fn a_sentence() {
         "--pool",
         "8",
         "--iterations",
-        "250",
+        "120",
         "-o",
         "sketch.pt",
     ])
@@ -299,10 +299,10 @@ fn a_sentence() {
         .filter_map(|line| line["prompt"].as_f64())
         .collect();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
-    // Random crops make each of them uncertain by some 0.05.
-    let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 10..]));
-    println!("from {first} to {last}");
-    assert!(last < first - 0.06, "from {first} to {last}: {losses:?}");
+    // Random crops make each of them uncertain by some 0.2, their means by less than half of that.
+    let (first, last) = (mean(&losses[..3]), mean(&losses[losses.len() - 4..]));
+    println!("from {first} to {last}: {losses:?}");
+    assert!(last < first - 0.15, "from {first} to {last}: {losses:?}");
 }
 
 #[test]
