@@ -4,6 +4,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::automaton::{Automaton, Rule};
 use super::content::{Content, grid};
+use super::losses::fine_detail;
 use super::motion::Shot;
 use super::rollout::{Change, sample};
 use crate::model::Playback;
@@ -222,13 +223,5 @@ fn root_mean_square(values: &Tensor) -> f64 {
 }
 
 fn detail(picture: &Tensor) -> f64 {
-    let around = picture.replication_pad2d([2; 4]).avg_pool2d(
-        [5_i64; 2],
-        [1_i64; 2],
-        [0_i64; 2],
-        false,
-        true,
-        None::<i64>,
-    );
-    root_mean_square(&(picture - around).to(Device::Cpu))
+    root_mean_square(&fine_detail(picture).to(Device::Cpu))
 }

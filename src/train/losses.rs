@@ -120,12 +120,17 @@ fn from_afar(pictures: &Tensor) -> (Tensor, Tensor) {
     const BLOCK: i64 = 16;
     /// Keeps the gradient of the root bounded where there is no detail.
     const FLOOR: f64 = 1e-4;
-    let mean = |values: &Tensor, size: i64, stride: i64| {
-        values.avg_pool2d([size; 2], [stride; 2], [0; 2], false, true, None::<i64>)
+    let of_blocks = |values: &Tensor| {
+        values.avg_pool2d([BLOCK; 2], [BLOCK; 2], [0; 2], false, true, None::<i64>)
     };
-    let blurred = mean(&pictures.replication_pad2d([2; 4]), 5, 1);
-    let detail = mean(&(pictures - blurred).square(), BLOCK, BLOCK);
-    (mean(pictures, BLOCK, BLOCK), (detail + FLOOR).sqrt())
+    let detail = of_blocks(&fine_detail(pictures).square());
+    (of_blocks(pictures), (detail + FLOOR).sqrt())
+}
+
+/// What a mean of 5x5 pixels takes away from pictures B x 3 x H x W; the same shape.
+pub fn fine_detail(pictures: &Tensor) -> Tensor {
+    let padded = pictures.replication_pad2d([2; 4]);
+    pictures - padded.avg_pool2d([5; 2], [1; 2], [0; 2], false, true, None::<i64>)
 }
 
 /// Gram matrices of features B x C x H x W, divided by H x W: B x C x C. After Gatys et al., "Image
@@ -180,13 +185,13 @@ pub fn colour_histogram(pictures: &Tensor) -> Tensor {
 /// graph of a histogram takes a hundred megabytes, so that the gradient is found here, picture by picture.
 pub fn colour_distance(pictures: &Tensor, wanted: &Tensor) -> Tensor {
     let batch = pictures.size()[0];
-    let wanted = wanted.sqrt();
+    let wanted_root = wanted.sqrt();
     let mut sum = zero(pictures.device());
     let mut gradients = Vec::new();
     for i in 0..batch {
         let picture = pictures.narrow(0, i, 1).detach().set_requires_grad(true);
         let square = tch::with_grad(|| {
-            let difference = &wanted - colour_histogram(&picture).sqrt();
+            let difference = &wanted_root - colour_histogram(&picture).sqrt();
             difference.square().sum(Kind::Float)
         });
         gradients.extend(Tensor::run_backward(&[&square], &[&picture], false, false));

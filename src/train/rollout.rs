@@ -139,7 +139,8 @@ impl Rollout {
             for (i, first) in states.iter().enumerate().rev() {
                 let mut stretch = vec![first.shallow_clone()];
                 for _ in 1..length.min(segment.steps - i * length) {
-                    stretch.push(rule.step(&stretch[stretch.len() - 1]));
+                    let next = tch::no_grad(|| rule.step(&stretch[stretch.len() - 1]));
+                    stretch.push(next);
                 }
                 for state in stretch.iter().rev() {
                     gradient = rule.step_backward(state, &gradient, &mut sums);

@@ -113,25 +113,26 @@ fn states_that_are_not_kept_are_computed_again() {
     tch::manual_seed(1);
     let n = SIZE as i64;
     let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)));
-    let rule = automaton.rule();
-    let gradients = [vec![27], vec![13, 14]].map(|steps| {
-        let segments = steps.into_iter().map(|steps| Segment {
-            change: None,
-            steps,
+    for rule in [automaton.rule(), automaton.rule_in_torch()] {
+        let gradients = [vec![27], vec![13, 14]].map(|steps| {
+            let segments = steps.into_iter().map(|steps| Segment {
+                change: None,
+                steps,
+            });
+            let rollout = Rollout::run(&rule, &start, segments.collect());
+            let last = rollout.pictures().len() - 1;
+            let shown = rollout.pictures()[last].square().sum(Kind::Float);
+            let loss = shown + rollout.end().abs().sum(Kind::Float);
+            rollout.backward(&rule, &loss)
         });
-        let rollout = Rollout::run(&rule, &start, segments.collect());
-        let last = rollout.pictures().len() - 1;
-        let shown = rollout.pictures()[last].square().sum(Kind::Float);
-        let loss = shown + rollout.end().abs().sum(Kind::Float);
-        rollout.backward(&rule, &loss)
-    });
-    for (((name, _), long), short) in automaton
-        .parameters()
-        .iter()
-        .zip(&gradients[0])
-        .zip(&gradients[1])
-    {
-        assert!(long.norm().double_value(&[]) > 0.0, "{name}");
-        assert_eq!(long, short, "{name}");
+        for (((name, _), long), short) in automaton
+            .parameters()
+            .iter()
+            .zip(&gradients[0])
+            .zip(&gradients[1])
+        {
+            assert!(long.norm().double_value(&[]) > 0.0, "{name}");
+            assert_eq!(long, short, "{name}");
+        }
     }
 }
