@@ -7,7 +7,6 @@ use std::path::Path;
 
 use common::engines::{self, Kind};
 use common::{Golden, distance, rms_distance};
-
 use nca::engine::Engine;
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;

@@ -251,6 +251,11 @@ impl Rule<'_> {
         next
     }
 
+    /// So many steps of states B x C x H x W.
+    pub fn steps(&self, state: &Tensor, count: u32) -> Tensor {
+        (0..count).fold(state.shallow_clone(), |state, _| self.step(&state))
+    }
+
     /// The gradient of [`Self::step`]: given that of what comes out, returns that of `state` and
     /// adds those of the parameters to `sums`. The step is computed again, so that nothing of it
     /// had to be kept. The frozen channels learn nothing: their gradients mean nothing.

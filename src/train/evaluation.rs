@@ -166,14 +166,11 @@ pub struct Clip<'a> {
 impl<'a> Clip<'a> {
     /// The first frame of a shot, 1 x 3 x H x W, warmed up.
     pub fn start(rule: &'a Rule<'a>, playback: Playback, shot: Shot, frame: &Tensor) -> Self {
-        let mut state = rule.automaton().start(frame);
-        for _ in 0..playback.warmup {
-            state = rule.step(&state);
-        }
+        let start = rule.automaton().start(frame);
         Self {
             rule,
             playback,
-            state,
+            state: rule.steps(&start, playback.warmup),
             shot,
         }
     }
@@ -212,9 +209,7 @@ impl<'a> Clip<'a> {
 
     /// The steps of a frame.
     fn run(&mut self) {
-        for _ in 0..self.playback.steps {
-            self.state = self.rule.step(&self.state);
-        }
+        self.state = self.rule.steps(&self.state, self.playback.steps);
     }
 }
 

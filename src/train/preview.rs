@@ -30,9 +30,7 @@ pub fn stills(automaton: &Automaton, playback: Playback, content: &Content) -> R
         let frozen = automaton.architecture().frozen() as i64;
         let mut row = vec![picture];
         for steps in [playback.warmup, LATER] {
-            for _ in 0..steps {
-                state = rule.step(&state);
-            }
+            state = rule.steps(&state, steps);
             row.push(state.narrow(1, frozen, 3) + 0.5);
         }
         row

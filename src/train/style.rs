@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::automaton::Automaton;
+use super::automaton::{Automaton, Rule};
 use super::content::{Content, grid};
 use super::features::Features;
 use super::losses::{SlicedWasserstein, astray, feature_distance, overflow, temporal};
@@ -132,7 +132,7 @@ impl MovingStyle {
 
     /// The batch of an iteration: states, the shots they look at, and how many of them, the first
     /// ones, are new.
-    fn batch(&mut self, automaton: &Automaton, rng: &mut ChaCha8Rng) -> (Tensor, Vec<Shot>) {
+    fn batch(&mut self, rule: &Rule<'_>, rng: &mut ChaCha8Rng) -> (Tensor, Vec<Shot>) {
         let size = self.extent.size;
         let fresh = if self.pool.entries().len() < self.extent.batch {
             self.extent.batch
@@ -148,13 +148,10 @@ impl MovingStyle {
                 .iter()
                 .map(|shot| self.content.frame(shot, size, size))
                 .collect();
-            let mut state = automaton.start(&Tensor::cat(&frames, 0));
-            let rule = automaton.rule();
+            let start = rule.automaton().start(&Tensor::cat(&frames, 0));
             // Part of the warm-up, so that training sees all ages.
-            for _ in 0..rng.random_range(0..=self.playback.warmup * 2 / 3) {
-                state = rule.step(&state);
-            }
-            states.push(state);
+            let steps = rng.random_range(0..=self.playback.warmup * 2 / 3);
+            states.push(rule.steps(&start, steps));
         }
         for entry in self.pool.take(self.extent.batch - fresh, rng) {
             states.push(entry.state.unsqueeze(0));
@@ -223,12 +220,9 @@ impl MovingStyle {
     }
 
     /// What is shown of frames after the warm-up: B x 3 x H x W.
-    fn young(&self, automaton: &Automaton, frames: &Tensor) -> Tensor {
-        let rule = automaton.rule();
-        let mut state = automaton.start(frames);
-        for _ in 0..self.playback.warmup {
-            state = rule.step(&state);
-        }
+    fn young(&self, rule: &Rule<'_>, frames: &Tensor) -> Tensor {
+        let automaton = rule.automaton();
+        let state = rule.steps(&automaton.start(frames), self.playback.warmup);
         state.narrow(1, automaton.architecture().frozen() as i64, 3) + 0.5
     }
 
@@ -281,9 +275,10 @@ struct History {
 impl Recipe for MovingStyle {
     fn iterate(&mut self, automaton: &Automaton, iteration: u64, rng: &mut ChaCha8Rng) -> Found {
         let size = self.extent.size;
+        let rule = automaton.rule();
         let (start, segments, shots, history, clean, wanted, young) = {
             let _guard = tch::no_grad_guard();
-            let (mut start, mut shots) = self.batch(automaton, rng);
+            let (mut start, mut shots) = self.batch(&rule, rng);
             // What the states look at may have been cut to another picture.
             let frames: Vec<_> = shots
                 .iter()
@@ -296,7 +291,7 @@ impl Recipe for MovingStyle {
             if rng.random_bool(AGED) {
                 let [least, most] = AGE.map(f64::ln);
                 let steps = rng.random_range(least..most).exp();
-                start = aged(automaton, start, steps as u32);
+                start = aged(&rule, start, steps as u32);
             }
             let (segments, history) = self.segments(automaton, &mut shots, rng);
             // Noise is nothing to be kept.
@@ -310,11 +305,10 @@ impl Recipe for MovingStyle {
                 .collect();
             let clean = Tensor::cat(&clean, 0);
             let wanted = self.features.content(&clean);
-            let young = self.young(automaton, &clean);
+            let young = self.young(&rule, &clean);
             (start, segments, shots, history, clean, wanted, young)
         };
 
-        let rule = automaton.rule();
         let rollout = Rollout::run(&rule, &start, segments);
         let pictures = rollout.pictures();
         let shown = &pictures[pictures.len() - 1];
@@ -378,16 +372,12 @@ impl Recipe for MovingStyle {
 
 /// States so many steps later; or where they begin to leave their bounds, which is where there is
 /// something to be learned.
-fn aged(automaton: &Automaton, mut state: Tensor, steps: u32) -> Tensor {
+fn aged(rule: &Rule<'_>, mut state: Tensor, steps: u32) -> Tensor {
     const BOUND: f64 = 1.5;
     /// Steps from one look at the bounds to the next.
     const LOOK: u32 = 8;
-    let rule = automaton.rule();
     for done in (0..steps).step_by(LOOK as usize) {
-        let mut next = state.shallow_clone();
-        for _ in 0..LOOK.min(steps - done) {
-            next = rule.step(&next);
-        }
+        let next = rule.steps(&state, LOOK.min(steps - done));
         if next.abs().max().double_value(&[]) > BOUND {
             break;
         }
