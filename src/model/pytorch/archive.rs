@@ -1,0 +1,186 @@
+//! The zip archive that a `.pt` file is.
+
+use std::collections::HashMap;
+use std::io::{self, Cursor};
+
+use zip::{CompressionMethod, ZipArchive};
+
+use super::super::FormatError;
+use super::super::tensors::Tensor;
+use super::pickle::Place;
+
+/// Most files that an archive can have. A model's has a dozen, one for each tensor and a few more.
+const MAX_FILES: usize = 1024;
+/// Most places that may look like the end of an archive; it has one, and weights look like one
+/// about once in 2^32 bytes.
+const MAX_ENDS: usize = 8;
+
+/// How the records of an archive begin.
+const FILE: [u8; 4] = *b"PK\x01\x02";
+const END: [u8; 4] = *b"PK\x05\x06";
+const END_64: [u8; 4] = *b"PK\x06\x06";
+
+/// The zip archive; torch compresses nothing, so that everything in it is a part of its bytes.
+pub(super) struct Archive<'a> {
+    bytes: &'a [u8],
+    zip: ZipArchive<Cursor<&'a [u8]>>,
+    /// Folder that everything lies in, with the slash.
+    root: String,
+    /// Memory of tensors that was looked up, by its name.
+    memories: HashMap<String, &'a [u8]>,
+    /// Bytes that no file has claimed yet.
+    unclaimed: usize,
+}
+
+impl<'a> Archive<'a> {
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        check_directory(bytes)?;
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+        if zip.metadata().has_duplicate_names() {
+            return Err(broken("it has two files of the same name"));
+        }
+        let mut roots = zip.file_names().filter_map(|name| {
+            let root = name.ok()?.strip_suffix("data.pkl")?.to_owned();
+            (root.ends_with("/") && root.matches("/").count() == 1).then_some(root)
+        });
+        let (Some(root), None) = (roots.next(), roots.next()) else {
+            return Err(broken("it is a zip file without a data.pkl"));
+        };
+        drop(roots);
+        if zip
+            .index_for_name(&format!("{root}constants.pkl"))
+            .is_some()
+        {
+            return Err(FormatError::TorchScript);
+        }
+        let mut archive = Self {
+            bytes,
+            zip,
+            root,
+            memories: HashMap::new(),
+            unclaimed: bytes.len(),
+        };
+        let order = format!("{}byteorder", archive.root);
+        if archive.zip.index_for_name(&order).is_some() && archive.file("byteorder")? != b"little" {
+            return Err(broken("its numbers are big-endian"));
+        }
+        Ok(archive)
+    }
+
+    /// The content of a file, which is to be asked for once.
+    pub(super) fn file(&mut self, name: &str) -> Result<&'a [u8], FormatError> {
+        let file = self.zip.by_name(&format!("{}{name}", self.root));
+        let mut file = file.map_err(|error| broken(format!("{name}: {error}")))?;
+        if file.compression() != CompressionMethod::Stored {
+            return Err(broken(format!(
+                "{name} is compressed, which torch never does"
+            )));
+        }
+        let content = file.data_start().and_then(|start| {
+            let length = usize::try_from(file.size()).ok()?;
+            let content = self.bytes.get(usize::try_from(start).ok()?..)?;
+            (file.compressed_size() == file.size())
+                .then(|| content.get(..length))
+                .flatten()
+        });
+        let content = content.ok_or_else(|| broken(format!("{name} reaches beyond the file")))?;
+        // Files that lie on each other could have any size together.
+        let unclaimed = self.unclaimed.checked_sub(content.len());
+        self.unclaimed = unclaimed.ok_or_else(|| broken("files in it overlap"))?;
+        // Compares the checksum.
+        io::copy(&mut file, &mut io::sink()).map_err(|error| broken(format!("{name}: {error}")))?;
+        Ok(content)
+    }
+
+    /// The tensor at a place, if it lies in its memory; none of its values is looked at.
+    pub(super) fn tensor(&mut self, name: &str, place: Place) -> Result<Tensor<'a>, FormatError> {
+        let Place {
+            number,
+            key,
+            declared,
+            offset,
+            shape,
+            strides,
+        } = place;
+        let memory = self.memory(name, key)?;
+        let length = memory.len() / number.bytes();
+        let outside = || broken(format!("the tensor {name:?} reaches beyond its memory"));
+        if declared > length {
+            return Err(broken(format!(
+                "the memory of {name:?} has {length} values, not {declared}"
+            )));
+        }
+        let count = shape
+            .iter()
+            .try_fold(1_usize, |count, &length| count.checked_mul(length));
+        // A tensor that repeats its memory could take any amount of it.
+        let count = count.filter(|&count| count <= length).ok_or_else(outside)?;
+        if shape.len() != strides.len() {
+            return Err(broken(format!("the tensor {name:?} has no strides")));
+        }
+        let reach =
+            |(&length, &stride): (&usize, &usize)| length.saturating_sub(1).checked_mul(stride);
+        let last = shape
+            .iter()
+            .zip(&strides)
+            .try_fold(offset, |at, axis| at.checked_add(reach(axis)?));
+        if count > 0 && last.is_none_or(|last| last >= length) {
+            return Err(outside());
+        }
+        Ok(Tensor {
+            number,
+            memory,
+            offset,
+            shape,
+            strides,
+        })
+    }
+
+    /// The memory of this name, read once however many tensors lie in it.
+    fn memory(&mut self, tensor: &str, key: &str) -> Result<&'a [u8], FormatError> {
+        if let Some(memory) = self.memories.get(key) {
+            return Ok(memory);
+        }
+        // A name in the archive, never a path out of it.
+        if !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(broken(format!(
+                "the memory of {tensor:?} has the name {key:?}"
+            )));
+        }
+        let memory = self.file(&format!("data/{key}"))?;
+        self.memories.insert(key.to_owned(), memory);
+        Ok(memory)
+    }
+}
+
+/// Refuses an archive of more files than a model has, before memory is taken for their names.
+fn check_directory(bytes: &[u8]) -> Result<(), FormatError> {
+    let records = |magic: [u8; 4]| {
+        let starts = bytes.windows(4).enumerate();
+        starts.filter_map(move |(at, start)| (start == magic).then_some(&bytes[at..]))
+    };
+    let too_many = || broken(format!("it has more than {MAX_FILES} files"));
+    if records(FILE).nth(MAX_FILES).is_some() {
+        return Err(too_many());
+    }
+    // How many files an end says that there are, where and in how many bytes.
+    for (magic, at, length) in [(END, 10, 2), (END_64, 32, 8)] {
+        for (i, end) in records(magic).enumerate() {
+            let mut files = [0; 8];
+            if let Some(said) = end.get(at..at + length) {
+                files[..length].copy_from_slice(said);
+            }
+            if u64::from_le_bytes(files) > MAX_FILES as u64 {
+                return Err(too_many());
+            }
+            if i >= MAX_ENDS {
+                return Err(broken("it has more than one end"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn broken(what: impl ToString) -> FormatError {
+    FormatError::Archive(what.to_string())
+}
