@@ -210,8 +210,8 @@ struct Machine<'a, 'b, 'c> {
 impl<'a> Machine<'a, '_, '_> {
     fn run(mut self) -> Result<Pickle<'a>, FormatError> {
         loop {
-            self.budget.spend(1)?;
             let [opcode] = self.array()?;
+            self.budget.spend(1)?;
             match opcode {
                 b'.' => {
                     self.pickle.root = self.pop()?;

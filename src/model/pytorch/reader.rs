@@ -211,3 +211,94 @@ fn describe(value: &Value) -> &'static str {
         Value::Tensor { .. } => "a single tensor",
     }
 }
+
+#[cfg(test)]
+#[path = "../../../tests/common/attacks.rs"]
+#[allow(dead_code, reason = "those without a pickle are not used")]
+mod attacks;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::Model;
+
+    /// Bytes of the pickle in a file, the steps that were taken, and what came of it.
+    fn steps(file: &[u8]) -> (u64, u64, Result<(), FormatError>) {
+        let cancelled = AtomicBool::new(false);
+        let pickle = Archive::open(file).unwrap().file("data.pkl").unwrap();
+        let mut budget = Budget::of(pickle.len(), &cancelled);
+        let result = find(pickle, &mut budget).map(drop);
+        (pickle.len() as u64, budget.spent(), result)
+    }
+
+    #[test]
+    fn cycles_and_shared_modules_are_walked_once() {
+        for attack in [
+            attacks::modules_in_themselves,
+            attacks::modules_in_each_other,
+            attacks::one_module_under_many_names,
+            attacks::modules_in_a_row,
+        ] {
+            let (bytes, steps, result) = steps(&attack().0);
+            assert!(matches!(result, Err(FormatError::NoModel { .. })));
+            assert!(steps < 3 * bytes, "{steps} steps for {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn no_pickle_takes_more_steps_than_its_size_explains() {
+        let mut refused = 0;
+        for (name, attack) in attacks::PICKLES {
+            let (bytes, steps, result) = steps(&attack().0);
+            assert!(
+                steps <= 4 * bytes,
+                "{name}: {steps} steps for {bytes} bytes"
+            );
+            refused += usize::from(matches!(result, Err(FormatError::TooMuchWork { .. })));
+        }
+        assert!(refused > 0, "none reaches the limit");
+    }
+
+    #[test]
+    fn an_honest_pickle_takes_less_than_a_step_a_byte() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let files = ["published.pt", "notebook.pt", "unusual.pt"]
+            .map(|name| std::fs::read(golden.join(name)).unwrap());
+        let written = super::super::write(&Model::bundled_default());
+        for file in files.iter().chain([&written]) {
+            let (bytes, steps, result) = steps(file);
+            result.unwrap();
+            assert!(steps < bytes, "{steps} steps for {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_for_once_cancelled() {
+        let cancelled = AtomicBool::new(true);
+        let file = super::super::write(&Model::bundled_default());
+        assert!(matches!(
+            read(&file, &cancelled),
+            Err(FormatError::Cancelled)
+        ));
+    }
+
+    /// Layers that are one module under several names share its weights.
+    #[test]
+    fn a_module_may_have_several_names() {
+        let tensor = |pickle: attacks::Pickle| {
+            let pickle = pickle.global("torch._utils", "_rebuild_tensor_v2").op(b"(");
+            let pickle = pickle.storage("FloatStorage", "0", 4);
+            pickle.op(b"K\x00K\x04\x85K\x01\x85tR")
+        };
+        let pickle = attacks::Pickle::new().object().op(b"}").text("_parameters");
+        let pickle = tensor(pickle.op(b"}").text("weight")).op(b"ssb").store(0);
+        let pickle = pickle.object().op(b"}").text("_modules").op(b"}(");
+        let pickle = pickle.text("w1").get(0).text("w2").get(0).op(b"usb");
+        let file = pickle.file();
+        let contents = read(&file, &AtomicBool::new(false)).unwrap();
+        let names: Vec<_> = contents.tensors.keys().collect();
+        assert_eq!(names, ["w1.weight", "w2.weight"]);
+    }
+}
