@@ -32,9 +32,16 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=16"
 for target in "$@"; do
     found=${XDG_CACHE_HOME:-$HOME/.cache}/ncafilter/fuzz/$target
     mkdir -p "$found" "fuzz/corpus/$target"
+    # A program's steps are few bytes each, but it needs many to get anywhere.
+    case $target in
+    pickle_program) lengths="-max_len=4096 -len_control=0" ;;
+    *) lengths="-max_len=131072" ;;
+    esac
     # An input may take five seconds, and the process no more memory than the reader of the largest
     # file may take, and as much again for the sanitizer and what is known of earlier inputs.
+    # The lengths are separate words on purpose.
+    # shellcheck disable=SC2086
     cargo fuzz run "$target" "$found" "fuzz/corpus/$target" "$seeds/$target" -- \
-        -max_total_time="$seconds" -max_len=131072 -timeout=5 \
+        -max_total_time="$seconds" $lengths -timeout=5 \
         -malloc_limit_mb=64 -rss_limit_mb=512 -print_final_stats=1
 done

@@ -44,7 +44,7 @@ fn text(message: &gst::Message) -> String {
 
 /// Files to refuse, each with words that are to be said of it.
 fn files(folder: &Path) -> Vec<(PathBuf, &'static str)> {
-    let write = |(name, attack): (&str, fn() -> attacks::Attack)| {
+    let write = |(name, attack): attacks::Named| {
         let (bytes, words) = attack();
         let path = folder.join(format!("{name}.pt"));
         std::fs::write(&path, bytes).unwrap();

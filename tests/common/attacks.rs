@@ -4,8 +4,11 @@
 /// A file, and a part of the sentence that refuses it.
 pub type Attack = (Vec<u8>, &'static str);
 
+/// What makes one, by its name.
+pub type Named = (&'static str, fn() -> Attack);
+
 /// All of them that need a pickle.
-pub const PICKLES: &[(&str, fn() -> Attack)] = &[
+pub const PICKLES: &[Named] = &[
     ("modules_in_themselves", modules_in_themselves),
     ("modules_in_each_other", modules_in_each_other),
     ("modules_with_long_names", modules_with_long_names),
@@ -40,7 +43,7 @@ pub const PICKLES: &[(&str, fn() -> Attack)] = &[
 ];
 
 /// All of them that need a zip archive and tensors.
-pub const ARCHIVES: &[(&str, fn() -> Attack)] = &[
+pub const ARCHIVES: &[Named] = &[
     ("tensors_on_one_memory", tensors_on_one_memory),
     ("tensors_of_strides_0", tensors_of_strides_0),
     (
@@ -70,7 +73,7 @@ pub const ARCHIVES: &[(&str, fn() -> Attack)] = &[
 ];
 
 /// All of them that are safetensors files.
-pub const SAFETENSORS: &[(&str, fn() -> Attack)] = &[
+pub const SAFETENSORS: &[Named] = &[
     ("a_header_of_huge_length", a_header_of_huge_length),
     ("a_large_header", a_large_header),
     ("a_header_of_tiny_tensors", a_header_of_tiny_tensors),
@@ -90,7 +93,7 @@ pub const SAFETENSORS: &[(&str, fn() -> Attack)] = &[
 ];
 
 /// All of them, by name.
-pub fn all() -> impl Iterator<Item = (&'static str, fn() -> Attack)> {
+pub fn all() -> impl Iterator<Item = Named> {
     [PICKLES, ARCHIVES, SAFETENSORS]
         .into_iter()
         .flatten()
@@ -226,10 +229,10 @@ fn end(files: u16, length: u32, at: u32) -> Vec<u8> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |crc: u32| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+    let table: [u32; 256] = std::array::from_fn(|byte| (0..8).fold(byte as u32, |crc, _| bit(crc)));
     !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
+        table[usize::from(crc as u8 ^ byte)] ^ (crc >> 8)
     })
 }
 

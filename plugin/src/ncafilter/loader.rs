@@ -92,7 +92,6 @@ impl Inner {
     /// Makes all requests void, and ends what reads for them.
     fn cancel(&mut self) {
         self.latest += 1;
-        self.arrived = None;
         self.readers.retain(|reader| !reader.thread.is_finished());
         for reader in &self.readers {
             reader.void.store(true, Ordering::Relaxed);
@@ -111,6 +110,7 @@ impl Loader {
     pub fn close(&self) {
         let mut inner = lock(&self.0);
         inner.open = false;
+        inner.arrived = None;
         inner.cancel();
         let readers = std::mem::take(&mut inner.readers);
         // They may want it.
@@ -133,7 +133,7 @@ impl Loader {
         })
     }
 
-    /// Has a thread of its own read what was asked for.
+    /// Has a thread of its own read what was asked for, unless the request is void by now.
     pub fn read(
         &self,
         request: Request,
@@ -142,6 +142,9 @@ impl Loader {
         let (alive, ended) = mpsc::channel();
         let void = request.void.clone();
         let mut inner = lock(&self.0);
+        if inner.latest != request.number {
+            return Ok(());
+        }
         let thread = thread::Builder::new()
             .name("ncafilter-model".into())
             .spawn(move || {
@@ -268,5 +271,16 @@ mod tests {
         read.unwrap();
         loader.close();
         end.send(()).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_read_for_a_void_request() {
+        let loader = Loader::default();
+        loader.open();
+        let request = loader.request().unwrap();
+        loader.close();
+        let read = loader.read(request, |_| panic!("it is read"));
+        read.unwrap();
+        assert!(lock(&loader.0).readers.is_empty());
     }
 }
