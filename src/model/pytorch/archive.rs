@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Cursor};
 use std::ops::Range;
 
+use memchr::memmem;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::super::FormatError;
@@ -12,14 +13,9 @@ use super::pickle::Place;
 
 /// Most files that an archive can have. A model's has a dozen, one for each tensor and a few more.
 const MAX_FILES: usize = 1024;
-/// Most places that may look like the end of an archive; it has one, and weights look like one
-/// about once in 2^32 bytes.
+/// Most places that may look like the end of an archive. It has two, and weights look like one about
+/// once in 2^31 bytes.
 const MAX_ENDS: usize = 8;
-
-/// How the records of an archive begin.
-const FILE: [u8; 4] = *b"PK\x01\x02";
-const END: [u8; 4] = *b"PK\x05\x06";
-const END_64: [u8; 4] = *b"PK\x06\x06";
 
 /// The zip archive; torch compresses nothing, so that everything in it is a part of its bytes.
 pub(super) struct Archive<'a> {
@@ -156,35 +152,46 @@ impl<'a> Archive<'a> {
 
 /// Refuses an archive of more files than a model has, before memory is taken for their names.
 fn check_directory(bytes: &[u8]) -> Result<(), FormatError> {
-    let records = |magic: [u8; 4]| {
-        let starts = bytes.windows(4).enumerate();
-        starts.filter_map(move |(at, start)| (start == magic).then_some(&bytes[at..]))
-    };
-    // How many files an end counts, by the places of the disk's number, of the files on this disk
-    // and of all files. One that is not of a single disk is none, but weights that look like one.
-    let counts = |magic, disk: Range<usize>, here: Range<usize>, all: Range<usize>| {
-        records(magic).map(move |end| {
-            let [disk, here, all] = [&disk, &here, &all].map(|at| end.get(at.clone()));
-            match (disk, here, all) {
-                (Some(&[0, 0, ..]), Some(here), Some(all)) if here == all => {
-                    let mut files = [0; 8];
-                    files[..all.len()].copy_from_slice(all);
-                    u64::from_le_bytes(files)
-                }
-                _ => 0,
+    let (mut files, mut ends) = (0, 0);
+    for at in memmem::find_iter(bytes, b"PK") {
+        let record = &bytes[at..];
+        let counted = match record {
+            [_, _, 1, 2, ..] => {
+                files += 1;
+                files
             }
-        })
-    };
-    let ends = counts(END, 4..6, 8..10, 10..12);
-    let ends = ends.chain(counts(END_64, 16..20, 24..32, 32..40));
-    let too_many = records(FILE).nth(MAX_FILES).is_some();
-    if too_many || ends.clone().any(|files| files > MAX_FILES as u64) {
-        return Err(broken(format!("it has more than {MAX_FILES} files")));
-    }
-    if ends.count() > MAX_ENDS {
-        return Err(broken("it has more than one end"));
+            [_, _, 5, 6, ..] => {
+                ends += 1;
+                files_counted(record, 4..6, 8..10, 10..12)
+            }
+            // The end of an archive of more than 4 GiB, which torch writes always.
+            [_, _, 6, 6, ..] => {
+                ends += 1;
+                files_counted(record, 16..20, 24..32, 32..40)
+            }
+            _ => continue,
+        };
+        if counted > MAX_FILES {
+            return Err(broken(format!("it has more than {MAX_FILES} files")));
+        }
+        if ends > MAX_ENDS {
+            return Err(broken("it has more than one end"));
+        }
     }
     Ok(())
+}
+
+/// How many files an end counts, by the places of the disk's number, of the files on this disk and
+/// of all files. One that is not of a single disk is none, but weights that look like one.
+fn files_counted(end: &[u8], disk: Range<usize>, here: Range<usize>, all: Range<usize>) -> usize {
+    match (end.get(disk), end.get(here), end.get(all)) {
+        (Some([0, 0, ..]), Some(here), Some(all)) if here == all => {
+            let mut files = [0; 8];
+            files[..all.len()].copy_from_slice(all);
+            usize::try_from(u64::from_le_bytes(files)).unwrap_or(usize::MAX)
+        }
+        _ => 0,
+    }
 }
 
 fn broken(what: impl ToString) -> FormatError {
@@ -200,8 +207,9 @@ mod tests {
     fn weights_may_look_like_the_end_of_an_archive() {
         let mut model = Model::bundled_default();
         let weights = &mut model.layers[0].weights;
-        for (magic, weights) in [FILE, END, END_64].into_iter().zip(weights.chunks_mut(8)) {
-            weights[0] = f32::from_le_bytes(magic);
+        let records = [b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06"];
+        for (record, weights) in records.into_iter().zip(weights.chunks_mut(16)) {
+            weights[0] = f32::from_le_bytes(*record);
         }
         let file = model.to_bytes(FileKind::Pytorch);
         assert_eq!(Model::from_bytes(&file), Ok(model));
