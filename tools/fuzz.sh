@@ -37,11 +37,12 @@ for target in "$@"; do
     pickle_program) lengths="-max_len=4096 -len_control=0" ;;
     *) lengths="-max_len=131072" ;;
     esac
-    # An input may take five seconds, and the process no more memory than the reader of the largest
-    # file may take, and as much again for the sanitizer and what is known of earlier inputs.
+    # An input may take ten seconds, far more than any needs, because the machine may be busy. The
+    # process may take as much memory as the largest file explains, and as much again for the
+    # sanitizer and what is known of earlier inputs.
     # The lengths are separate words on purpose.
     # shellcheck disable=SC2086
     cargo fuzz run "$target" "$found" "fuzz/corpus/$target" "$seeds/$target" -- \
-        -max_total_time="$seconds" $lengths -timeout=5 \
+        -max_total_time="$seconds" $lengths -timeout=10 \
         -malloc_limit_mb=64 -rss_limit_mb=512 -print_final_stats=1
 done
