@@ -200,7 +200,6 @@ fn broken(what: impl ToString) -> FormatError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::model::{FileKind, Model};
 
     #[test]
