@@ -1,5 +1,8 @@
 //! The program `nca-model`: what it prints, writes and returns.
 
+#[path = "common/attacks.rs"]
+#[allow(dead_code, reason = "what assembles a file is not used")]
+mod attacks;
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -382,5 +385,28 @@ fn wrong_usage_is_told_apart() {
         &["consistency", "--model", "sketch", "--motion", "sideways"],
     ] {
         assert_eq!(nca_model(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn hostile_models_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, attack) in attacks::all() {
+        let (bytes, words) = attack();
+        let path = folder.path().join(format!("{name}.pt"));
+        std::fs::write(&path, bytes).unwrap();
+        expect_failure(&["info", path.to_str().unwrap()], words);
+    }
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases/models");
+    let Ok(cases) = std::fs::read_dir(&cases) else {
+        println!(
+            "skipped: there are no hostile models at {}",
+            cases.display()
+        );
+        return;
+    };
+    for case in cases {
+        let path = case.unwrap().path();
+        expect_failure(&["info", path.to_str().unwrap()], "is not a usable model");
     }
 }

@@ -69,22 +69,28 @@ pub enum FormatError {
     #[error("it is a TorchScript program; save the module's state_dict() instead")]
     TorchScript,
     /// Broken as a safetensors file.
-    #[error("it is a broken safetensors file: {0}")]
+    #[error("it is a broken safetensors file: {}", short(.0))]
     Safetensors(String),
     /// Broken as a PyTorch archive.
-    #[error("it is a broken PyTorch archive: {0}")]
+    #[error("it is a broken PyTorch archive: {}", short(.0))]
     Archive(String),
     /// Something in the pickle that a model has no use for and that is never executed.
-    #[error("its pickle wants to call {0}, which a model has no use for; nothing was executed")]
+    #[error(
+        "its pickle wants to call {}, which a model has no use for; nothing was executed",
+        short(.0)
+    )]
     ForbiddenCall(String),
     /// The pickle is well-formed but holds no model.
-    #[error("it holds {found}, not a state dict or a module with layers w1, w2, ...")]
+    #[error(
+        "it holds {}, not a state dict or a module with layers w1, w2, ...",
+        short(found)
+    )]
     NoModel {
         /// What was found.
         found: String,
     },
     /// The description that travels with the weights cannot be read.
-    #[error("its description ({0})")]
+    #[error("its description ({})", short(.0))]
     Config(String),
     /// The description is of a later version.
     #[error(
@@ -108,11 +114,13 @@ pub enum FormatError {
     #[error("it has no tensor {0:?}")]
     MissingTensor(String),
     /// A tensor that belongs to no layer.
-    #[error("it has a tensor {0:?}, which belongs to no layer of its architecture")]
+    #[error("it has a tensor {:?}, which belongs to no layer of its architecture", short(.0))]
     UnexpectedTensor(String),
     /// A tensor of numbers that are not floats.
     #[error(
-        "its tensor {name:?} is of type {found}; it must be float32, float64, float16 or bfloat16"
+        "its tensor {:?} is of type {}; it must be float32, float64, float16 or bfloat16",
+        short(name),
+        short(found)
     )]
     Type {
         /// The tensor.
@@ -121,7 +129,11 @@ pub enum FormatError {
         found: String,
     },
     /// A tensor of the wrong shape.
-    #[error("its tensor {name:?} has the shape {found:?}; the architecture needs {expected:?}")]
+    #[error(
+        "its tensor {:?} has the shape {}; the architecture needs {expected:?}",
+        short(name),
+        short_shape(found)
+    )]
     Shape {
         /// The tensor.
         name: String,
@@ -133,4 +145,73 @@ pub enum FormatError {
     /// Infinities or NaN among the weights.
     #[error("its tensor {0:?} has values that are not finite")]
     NotFinite(String),
+    /// Made to keep whoever reads it busy.
+    #[error(
+        "reading it takes more than {limit} steps, the most that its size explains; no model needs \
+         so many"
+    )]
+    TooMuchWork {
+        /// Most that are taken.
+        limit: u64,
+    },
+    /// Whoever wanted it does not any more.
+    #[error("the reading of it was cancelled")]
+    Cancelled,
+}
+
+/// Most characters of what is quoted from a file, which may be as long as it.
+const MAX_QUOTE: usize = 300;
+
+/// A text from a file, as a part of a sentence: of bounded length and on one line.
+fn short(text: &str) -> String {
+    let mut chars = text.chars();
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut short: String = chars.by_ref().take(MAX_QUOTE).map(plain).collect();
+    if chars.next().is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+fn short_shape(shape: &[usize]) -> String {
+    const MOST: usize = 8;
+    if shape.len() > MOST {
+        format!("of {} dimensions", shape.len())
+    } else {
+        format!("{shape:?}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_from_a_file_is_short_and_on_one_line() {
+        let long = "a\x1b[31m\n".repeat(10_000);
+        let errors = [
+            FormatError::Safetensors(long.clone()),
+            FormatError::Archive(long.clone()),
+            FormatError::ForbiddenCall(long.clone()),
+            FormatError::NoModel {
+                found: long.clone(),
+            },
+            FormatError::Config(long.clone()),
+            FormatError::UnexpectedTensor(long.clone()),
+            FormatError::Type {
+                name: long.clone(),
+                found: long.clone(),
+            },
+            FormatError::Shape {
+                name: long.clone(),
+                expected: vec![1; 4],
+                found: vec![1; 10_000],
+            },
+        ];
+        for error in errors {
+            let said = error.to_string();
+            assert!(said.chars().count() < 3 * MAX_QUOTE, "{said}");
+            assert!(!said.chars().any(char::is_control), "{said:?}");
+        }
+    }
 }

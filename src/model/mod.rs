@@ -1,6 +1,7 @@
 //! What an automaton is: its architecture, its weights, and the files they come in.
 
 mod architecture;
+mod budget;
 mod bundled;
 mod config;
 mod error;

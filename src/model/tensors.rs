@@ -1,26 +1,114 @@
 //! Named tensors, as both kinds of file hold them, and the model that they make.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::config::Config;
 use super::{Architecture, Card, FormatError, Layer, Model, Playback};
 
-/// A tensor as read, in row-major order.
+/// Most tensors that are read; a model has at most ten.
+pub(super) const MAX_TENSORS: usize = 64;
+/// Most bytes of a tensor's name.
+pub(super) const MAX_NAME: usize = 256;
+
+pub(super) fn too_many_tensors() -> FormatError {
+    FormatError::NoModel {
+        found: format!("more than {MAX_TENSORS} tensors"),
+    }
+}
+
+/// Where a tensor lies in a file. Its values are not read before it is known to be wanted.
 #[derive(Debug)]
-pub(super) struct Tensor {
+pub(super) struct Tensor<'a> {
+    pub(super) number: Number,
+    pub(super) memory: &'a [u8],
+    /// Place of the first value in the memory, in values.
+    pub(super) offset: usize,
     pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<f32>,
+    /// Distances in the memory along each dimension, in values; all within it.
+    pub(super) strides: Vec<usize>,
+}
+
+impl<'a> Tensor<'a> {
+    /// In row-major order, with nothing before and between.
+    pub(super) fn contiguous(number: Number, memory: &'a [u8], shape: Vec<usize>) -> Self {
+        let mut strides: Vec<usize> = shape
+            .iter()
+            .rev()
+            .scan(1_usize, |next, &length| {
+                let stride = *next;
+                // Saturates only where another dimension is 0.
+                *next = stride.saturating_mul(length);
+                Some(stride)
+            })
+            .collect();
+        strides.reverse();
+        Self {
+            number,
+            memory,
+            offset: 0,
+            shape,
+            strides,
+        }
+    }
+
+    /// Its values in row-major order.
+    fn values(&self) -> Vec<f32> {
+        let count = self.shape.iter().product();
+        let bytes = self.number.bytes();
+        (0..count)
+            .map(|i| {
+                let mut at = self.offset;
+                let mut rest = i;
+                for (&length, &stride) in self.shape.iter().zip(&self.strides).rev() {
+                    at += rest % length * stride;
+                    rest /= length;
+                }
+                self.number.read(&self.memory[at * bytes..][..bytes])
+            })
+            .collect()
+    }
 }
 
 /// What a file holds: tensors by name, and the description where it has one.
-#[derive(Debug, Default)]
-pub(super) struct Contents {
-    pub(super) config: Option<String>,
-    pub(super) tensors: BTreeMap<String, Tensor>,
+#[derive(Debug)]
+pub(super) struct Contents<'a> {
+    pub(super) config: Option<Cow<'a, str>>,
+    pub(super) tensors: BTreeMap<String, Tensor<'a>>,
 }
 
-impl Contents {
-    /// The model, with all shapes and values checked.
+/// The tensors of a layer that are of the right shape.
+struct LayerTensors<'a> {
+    /// Number of the layer, from 1.
+    number: usize,
+    outputs: usize,
+    inputs: usize,
+    weight: Tensor<'a>,
+    bias: Option<Tensor<'a>>,
+}
+
+impl LayerTensors<'_> {
+    /// Reads the values, which must be finite.
+    fn read(self) -> Result<Layer, FormatError> {
+        let finite = |tensor: Tensor, kind: &str| {
+            let values = tensor.values();
+            if values.iter().all(|value| value.is_finite()) {
+                Ok(values)
+            } else {
+                Err(FormatError::NotFinite(format!("w{}.{kind}", self.number)))
+            }
+        };
+        Ok(Layer {
+            outputs: self.outputs,
+            inputs: self.inputs,
+            weights: finite(self.weight, "weight")?,
+            bias: self.bias.map(|bias| finite(bias, "bias")).transpose()?,
+        })
+    }
+}
+
+impl<'a> Contents<'a> {
+    /// The model, with all names and shapes checked before any value is read.
     pub(super) fn into_model(mut self) -> Result<Model, FormatError> {
         let (architecture, playback, card) = match &self.config {
             Some(json) => {
@@ -29,7 +117,7 @@ impl Contents {
             }
             None => (self.infer()?, Playback::default(), Card::new()),
         };
-        let layers = architecture
+        let tensors: Vec<_> = architecture
             .layers()
             .into_iter()
             .enumerate()
@@ -38,6 +126,10 @@ impl Contents {
         if let Some((name, _)) = self.tensors.pop_first() {
             return Err(FormatError::UnexpectedTensor(name));
         }
+        let layers = tensors
+            .into_iter()
+            .map(LayerTensors::read)
+            .collect::<Result<_, _>>()?;
         Ok(Model {
             architecture,
             layers,
@@ -70,36 +162,34 @@ impl Contents {
         &mut self,
         number: usize,
         (outputs, inputs): (usize, usize),
-    ) -> Result<Layer, FormatError> {
+    ) -> Result<LayerTensors<'a>, FormatError> {
         let weight = format!("w{number}.weight");
         let bias = format!("w{number}.bias");
-        Ok(Layer {
+        Ok(LayerTensors {
+            number,
             outputs,
             inputs,
-            weights: self
+            weight: self
                 .take(&weight, &[outputs, inputs, 1, 1])?
                 .ok_or(FormatError::MissingTensor(weight))?,
             bias: self.take(&bias, &[outputs])?,
         })
     }
 
-    /// The values of a tensor, if it is there; trailing dimensions of 1 may be absent.
-    fn take(&mut self, name: &str, expected: &[usize]) -> Result<Option<Vec<f32>>, FormatError> {
-        let Some(Tensor { shape, values }) = self.tensors.remove(name) else {
+    /// A tensor of this shape, if it is there; trailing dimensions of 1 may be absent.
+    fn take(&mut self, name: &str, expected: &[usize]) -> Result<Option<Tensor<'a>>, FormatError> {
+        let Some(tensor) = self.tensors.remove(name) else {
             return Ok(None);
         };
         let squeezed = &expected[..expected.len().min(2)];
-        if shape != expected && shape != squeezed {
+        if tensor.shape != expected && tensor.shape != squeezed {
             return Err(FormatError::Shape {
                 name: name.into(),
                 expected: expected.into(),
-                found: shape,
+                found: tensor.shape,
             });
         }
-        if !values.iter().all(|value| value.is_finite()) {
-            return Err(FormatError::NotFinite(name.into()));
-        }
-        Ok(Some(values))
+        Ok(Some(tensor))
     }
 }
 

@@ -111,16 +111,15 @@ impl NcaFilter {
         };
         let name = lock(&self.settings).model.clone();
         let element = self.obj().downgrade();
-        let thread = std::thread::Builder::new().name("ncafilter-model".into());
-        let spawned = thread.spawn(move || {
-            let found = NamedModel::find(name.as_deref());
+        let spawned = self.loader.read(request, move |request| {
+            let found = NamedModel::find(name.as_deref(), request.void());
             let Some(element) = element.upgrade() else {
                 return;
             };
             let this = element.imp();
             match found {
-                Ok(model) => this.loader.deliver(request, model),
-                Err(err) if this.loader.is_latest(request) => {
+                Ok(model) => this.loader.deliver(&request, model),
+                Err(err) if this.loader.is_latest(&request) => {
                     gst::element_imp_warning!(
                         this,
                         resource_error(&err),
@@ -547,7 +546,7 @@ impl BaseTransformImpl for NcaFilter {
         // Opened first: a model that is set from now on is read aside, one set before is read here.
         self.loader.open();
         let settings = lock(&self.settings).clone();
-        let found = NamedModel::find(settings.model.as_deref());
+        let found = NamedModel::find(settings.model.as_deref(), &AtomicBool::new(false));
         let NamedModel { name, model } = found.map_err(|err| {
             self.loader.close();
             gst::error_msg!(resource_error(&err), ("{err}"))

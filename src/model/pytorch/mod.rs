@@ -1,5 +1,6 @@
 //! PyTorch's `.pt` files: a zip archive of a pickle and the memory of its tensors.
 
+mod archive;
 mod pickle;
 mod reader;
 mod writer;

@@ -3,53 +3,70 @@
 //! Python's pickles are programs for a stack machine that may call anything. This machine calls
 //! nothing: a handful of calls that rebuild tensors and dictionaries are understood, objects of
 //! any class become their bare state, everything else is refused.
+//!
+//! A pickle may use a value as often as it likes, at two bytes a use. So values are never copied:
+//! they hold each other by index, and what is made of others points to them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::super::FormatError;
+use super::super::budget::Budget;
 use super::super::tensors::Number;
 
 /// Most bytes of pickle that are read; a model's has a few thousand.
-pub(super) const MAX_BYTES: usize = 1 << 18;
+const MAX_BYTES: usize = 1 << 18;
+/// Most dimensions of a tensor; a model's have four.
+const MAX_DIMENSIONS: usize = 8;
 
 /// Index of a value. Values hold each other by index, so that nothing recurses over a pickle's
 /// nesting and shared parts are never copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Id(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Id(u32);
 
 /// A value of a pickle.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
+#[derive(Debug)]
+pub(super) enum Value<'a> {
     /// Whatever a model has no use for: None, booleans, floats, bytes.
     Other,
     Int(i64),
-    Text(String),
+    Text(Cow<'a, str>),
     Sequence(Vec<Id>),
     Dict(Vec<(Id, Id)>),
-    /// A name that could be called.
-    Global(String),
-    /// An object of some class, by the state it was given.
+    /// A name that could be called, by the texts of its two parts.
+    Global {
+        module: Id,
+        name: Id,
+    },
+    /// An object of some class, which is a name, by the state it was given.
     Object {
-        class: String,
+        class: Id,
         state: Option<Id>,
     },
-    Storage(Storage),
-    Tensor(TensorPlace),
-}
-
-/// The memory that tensors lie in.
-#[derive(Clone, Debug)]
-pub(super) struct Storage {
-    /// Name of its file in the archive.
-    pub(super) key: String,
-    /// `None`: a type that is not read, by its class's name.
-    pub(super) number: Result<Number, String>,
+    /// The memory that tensors lie in: the name of its class, that of its file in the archive, and
+    /// how many values it has.
+    Storage {
+        class: Id,
+        key: Id,
+        length: Id,
+    },
+    /// A tensor, by what it is rebuilt from.
+    Tensor {
+        storage: Id,
+        offset: Id,
+        shape: Id,
+        strides: Id,
+    },
 }
 
 /// Where a tensor lies in a storage; lengths in values.
-#[derive(Clone, Debug)]
-pub(super) struct TensorPlace {
-    pub(super) storage: Storage,
+#[derive(Debug)]
+pub(super) struct Place<'p> {
+    pub(super) number: Number,
+    /// Name of the storage's file in the archive.
+    pub(super) key: &'p str,
+    /// Values that the storage is said to have.
+    pub(super) declared: usize,
     pub(super) offset: usize,
     pub(super) shape: Vec<usize>,
     pub(super) strides: Vec<usize>,
@@ -57,38 +74,118 @@ pub(super) struct TensorPlace {
 
 /// A pickle that was read.
 #[derive(Debug)]
-pub(super) struct Pickle {
-    values: Vec<Value>,
+pub(super) struct Pickle<'a> {
+    values: Vec<Value<'a>>,
     /// What the pickle is of.
     pub(super) root: Id,
 }
 
-impl Pickle {
-    pub(super) fn get(&self, id: Id) -> &Value {
-        &self.values[id.0]
-    }
-
-    /// What a dictionary holds under a text key; later entries win.
-    pub(super) fn entry(&self, dict: &[(Id, Id)], key: &str) -> Option<Id> {
-        let found = dict
-            .iter()
-            .rev()
-            .find(|(k, _)| matches!(self.get(*k), Value::Text(k) if k == key));
-        found.map(|(_, value)| *value)
-    }
-
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
+impl<'a> Pickle<'a> {
+    pub(super) fn parse(bytes: &'a [u8], budget: &mut Budget) -> Result<Self, FormatError> {
         if bytes.len() > MAX_BYTES {
-            return Err(broken(&format!("its pickle has {} bytes", bytes.len())));
+            return Err(broken(&format!(
+                "its pickle has {} bytes, more than the {MAX_BYTES} that a model's can have",
+                bytes.len()
+            )));
         }
         let machine = Machine {
             bytes,
-            values: Vec::new(),
+            budget,
+            pickle: Pickle {
+                values: vec![Value::Other],
+                root: OTHER,
+            },
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
         };
         machine.run()
+    }
+
+    pub(super) fn get(&self, id: Id) -> &Value<'a> {
+        &self.values[id.0 as usize]
+    }
+
+    /// A name that could be called, in full.
+    pub(super) fn name(&self, global: Id) -> Result<String, FormatError> {
+        let (module, name) = self.global(global)?;
+        Ok(format!("{module}.{name}"))
+    }
+
+    /// Where the tensor of this name lies.
+    pub(super) fn place(&self, name: &str, tensor: Id) -> Result<Place<'_>, FormatError> {
+        let &Value::Tensor {
+            storage,
+            offset,
+            shape,
+            strides,
+        } = self.get(tensor)
+        else {
+            return Err(broken("its pickle lacks a tensor where one belongs"));
+        };
+        let &Value::Storage { class, key, length } = self.get(storage) else {
+            return Err(broken("its pickle has a tensor without memory"));
+        };
+        let number = match self.global(class)? {
+            ("torch", "FloatStorage") => Number::F32,
+            ("torch", "DoubleStorage") => Number::F64,
+            ("torch", "HalfStorage") => Number::F16,
+            ("torch", "BFloat16Storage") => Number::Bf16,
+            _ => {
+                return Err(FormatError::Type {
+                    name: name.into(),
+                    found: self.name(class)?,
+                });
+            }
+        };
+        Ok(Place {
+            number,
+            key: self.text(key)?,
+            declared: self.length(length)?,
+            offset: self.length(offset)?,
+            shape: self.lengths(name, shape)?,
+            strides: self.lengths(name, strides)?,
+        })
+    }
+
+    fn global(&self, id: Id) -> Result<(&str, &str), FormatError> {
+        match *self.get(id) {
+            Value::Global { module, name } => Ok((self.text(module)?, self.text(name)?)),
+            _ => Err(broken("its pickle calls what is no name")),
+        }
+    }
+
+    fn sequence(&self, id: Id) -> Result<&[Id], FormatError> {
+        match self.get(id) {
+            Value::Sequence(items) => Ok(items),
+            _ => Err(broken("its pickle lacks a list where one belongs")),
+        }
+    }
+
+    fn text(&self, id: Id) -> Result<&str, FormatError> {
+        match self.get(id) {
+            Value::Text(text) => Ok(text),
+            _ => Err(broken("its pickle lacks a text where one belongs")),
+        }
+    }
+
+    fn length(&self, id: Id) -> Result<usize, FormatError> {
+        match self.get(id) {
+            Value::Int(value) => usize::try_from(*value).ok(),
+            _ => None,
+        }
+        .ok_or_else(|| broken("its pickle has a tensor of impossible size"))
+    }
+
+    fn lengths(&self, name: &str, id: Id) -> Result<Vec<usize>, FormatError> {
+        let lengths = self.sequence(id)?;
+        if lengths.len() > MAX_DIMENSIONS {
+            return Err(broken(&format!(
+                "the tensor {name:?} has {} dimensions",
+                lengths.len()
+            )));
+        }
+        lengths.iter().map(|&id| self.length(id)).collect()
     }
 }
 
@@ -96,26 +193,29 @@ fn broken(what: &str) -> FormatError {
     FormatError::Archive(what.into())
 }
 
-struct Machine<'a> {
+/// Where the one value of no use is.
+const OTHER: Id = Id(0);
+
+struct Machine<'a, 'b, 'c> {
     /// What is still to be read.
     bytes: &'a [u8],
-    values: Vec<Value>,
+    budget: &'b mut Budget<'c>,
+    /// What was read.
+    pickle: Pickle<'a>,
     stack: Vec<Id>,
     marks: Vec<usize>,
-    memo: HashMap<usize, Id>,
+    memo: HashMap<u32, Id>,
 }
 
-impl<'a> Machine<'a> {
-    fn run(mut self) -> Result<Pickle, FormatError> {
+impl<'a> Machine<'a, '_, '_> {
+    fn run(mut self) -> Result<Pickle<'a>, FormatError> {
         loop {
             let [opcode] = self.array()?;
+            self.budget.spend(1)?;
             match opcode {
                 b'.' => {
-                    let root = self.pop()?;
-                    return Ok(Pickle {
-                        values: self.values,
-                        root,
-                    });
+                    self.pickle.root = self.pop()?;
+                    return Ok(self.pickle);
                 }
                 0x80 => {
                     let [protocol] = self.array()?;
@@ -126,7 +226,7 @@ impl<'a> Machine<'a> {
                 0x95 => drop(self.array::<8>()?),
 
                 // Plain values.
-                b'N' | 0x88 | 0x89 => self.push(Value::Other),
+                b'N' | 0x88 | 0x89 => self.stack.push(OTHER),
                 b'J' => {
                     let value = i32::from_le_bytes(self.array()?);
                     self.push(Value::Int(value.into()));
@@ -142,7 +242,7 @@ impl<'a> Machine<'a> {
                 0x8a => self.long()?,
                 b'G' => {
                     self.array::<8>()?;
-                    self.push(Value::Other);
+                    self.stack.push(OTHER);
                 }
                 b'X' | b'T' => {
                     let length = u32::from_le_bytes(self.array()?);
@@ -159,12 +259,12 @@ impl<'a> Machine<'a> {
                 b'C' => {
                     let [length] = self.array()?;
                     self.take(length.into())?;
-                    self.push(Value::Other);
+                    self.stack.push(OTHER);
                 }
                 b'B' => {
                     let length = u32::from_le_bytes(self.array()?);
                     self.take(length.into())?;
-                    self.push(Value::Other);
+                    self.stack.push(OTHER);
                 }
 
                 // Sequences and dictionaries.
@@ -176,8 +276,10 @@ impl<'a> Machine<'a> {
                     self.push(Value::Sequence(items));
                 }
                 0x85..=0x87 => {
-                    let count = usize::from(opcode - 0x84);
-                    let items = self.pop_many(count)?;
+                    let mut items = (0x85..=opcode)
+                        .map(|_| self.pop())
+                        .collect::<Result<Vec<_>, _>>()?;
+                    items.reverse();
                     self.push(Value::Sequence(items));
                 }
                 b'a' => {
@@ -189,7 +291,7 @@ impl<'a> Machine<'a> {
                     self.append(items)?;
                 }
                 b's' => {
-                    let items = self.pop_many(2)?;
+                    let items: [Id; 2] = self.pop_array()?;
                     self.set_items(&items)?;
                 }
                 b'u' => {
@@ -204,53 +306,51 @@ impl<'a> Machine<'a> {
                 }
                 b'r' => {
                     let key = u32::from_le_bytes(self.array()?);
-                    self.memoize(key as usize)?;
+                    self.memoize(key)?;
                 }
-                0x94 => self.memoize(self.memo.len())?,
+                0x94 => self.memoize(self.memo.len() as u32)?,
                 b'h' => {
                     let [key] = self.array()?;
                     self.recall(key.into())?;
                 }
                 b'j' => {
                     let key = u32::from_le_bytes(self.array()?);
-                    self.recall(key as usize)?;
+                    self.recall(key)?;
                 }
                 b'0' => drop(self.pop()?),
 
                 // Names, objects and calls.
                 b'c' => {
-                    let module = self.line()?;
-                    let name = self.line()?;
-                    self.push(Value::Global(format!("{module}.{name}")));
+                    let [module, name] = [self.line()?, self.line()?].map(|part| self.add(part));
+                    self.push(Value::Global { module, name });
                 }
                 0x93 => {
-                    let names = self.pop_many(2)?;
-                    let [module, name] = self.texts(&names)?;
-                    self.push(Value::Global(format!("{module}.{name}")));
+                    let [module, name] = self.pop_array()?;
+                    self.pickle.text(module)?;
+                    self.pickle.text(name)?;
+                    self.push(Value::Global { module, name });
                 }
                 b'Q' => {
                     let id = self.pop()?;
                     let storage = self.storage(id)?;
-                    self.push(Value::Storage(storage));
+                    self.push(storage);
                 }
                 0x81 => {
-                    let class_and_arguments = self.pop_many(2)?;
-                    let class = self.global(class_and_arguments[0])?;
+                    let [class, _arguments] = self.pop_array()?;
+                    self.pickle.global(class)?;
                     self.push(Value::Object { class, state: None });
                 }
                 b'b' => {
                     let given = self.pop()?;
-                    let object = self.top()?;
                     // Attributes of dictionaries, such as `_metadata`, are of no use.
-                    if let Value::Object { state, .. } = &mut self.values[object.0] {
+                    if let Value::Object { state, .. } = self.top_value()? {
                         *state = Some(given);
                     }
                 }
                 b'R' => {
-                    let arguments = self.pop()?;
-                    let function = self.pop()?;
+                    let [function, arguments] = self.pop_array()?;
                     let value = self.call(function, arguments)?;
-                    self.push(value);
+                    self.stack.push(value);
                 }
                 other => {
                     return Err(broken(&format!("its pickle has the opcode {other:#04x}")));
@@ -260,72 +360,77 @@ impl<'a> Machine<'a> {
     }
 
     /// What the calls that a model's pickle has would return.
-    fn call(&self, function: Id, arguments: Id) -> Result<Value, FormatError> {
-        let function = self.global(function)?;
-        let arguments = self.sequence(arguments)?;
-        let argument = |i: usize| {
-            let id = arguments.get(i).copied();
-            id.ok_or_else(|| broken(&format!("its pickle calls {function} with too little")))
+    fn call(&mut self, function: Id, arguments: Id) -> Result<Id, FormatError> {
+        let pickle = &self.pickle;
+        let arguments = pickle.sequence(arguments)?;
+        let argument = |i: usize| match arguments.get(i) {
+            Some(&argument) => Ok(argument),
+            None => Err(broken(&format!(
+                "its pickle calls {} with too little",
+                pickle.name(function)?
+            ))),
         };
-        match function.as_str() {
-            "torch._utils._rebuild_tensor_v2" => {
-                let Value::Storage(storage) = &self.values[argument(0)?.0] else {
+        match pickle.global(function)? {
+            ("torch._utils", "_rebuild_tensor_v2") => {
+                let [storage, offset] = [argument(0)?, argument(1)?];
+                let [shape, strides] = [argument(2)?, argument(3)?];
+                if !matches!(pickle.get(storage), Value::Storage { .. }) {
                     return Err(broken("its pickle has a tensor without memory"));
-                };
-                Ok(Value::Tensor(TensorPlace {
-                    storage: storage.clone(),
-                    offset: self.length(argument(1)?)?,
-                    shape: self.lengths(argument(2)?)?,
-                    strides: self.lengths(argument(3)?)?,
+                }
+                Ok(self.add(Value::Tensor {
+                    storage,
+                    offset,
+                    shape,
+                    strides,
                 }))
             }
-            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
-                match &self.values[argument(0)?.0] {
-                    tensor @ Value::Tensor(_) => Ok(tensor.clone()),
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+                let tensor = argument(0)?;
+                match pickle.get(tensor) {
+                    Value::Tensor { .. } => Ok(tensor),
                     _ => Err(broken("its pickle has a parameter that is no tensor")),
                 }
             }
-            "collections.OrderedDict" => {
+            ("collections", "OrderedDict") => {
                 let mut items = Vec::new();
                 if let Some(&pairs) = arguments.first() {
-                    for &pair in self.sequence(pairs)? {
-                        match *self.sequence(pair)? {
+                    let pairs = pickle.sequence(pairs)?;
+                    // The only values that are copied.
+                    self.budget.spend(pairs.len())?;
+                    for &pair in pairs {
+                        match *pickle.sequence(pair)? {
                             [key, value] => items.push((key, value)),
                             _ => return Err(broken("its pickle has a broken dictionary")),
                         }
                     }
                 }
-                Ok(Value::Dict(items))
+                Ok(self.add(Value::Dict(items)))
             }
-            "builtins.set" | "__builtin__.set" => Ok(Value::Other),
-            _ => Err(FormatError::ForbiddenCall(function)),
+            ("builtins" | "__builtin__", "set") => Ok(OTHER),
+            _ => Err(FormatError::ForbiddenCall(pickle.name(function)?)),
         }
     }
 
     /// The storage that ('storage', class, key, device, length) names.
-    fn storage(&self, id: Id) -> Result<Storage, FormatError> {
-        let parts = self.sequence(id)?;
-        let (Some(&class), Some(&key)) = (parts.get(1), parts.get(2)) else {
+    fn storage(&self, id: Id) -> Result<Value<'a>, FormatError> {
+        let &[_, class, key, _, length, ..] = self.pickle.sequence(id)? else {
             return Err(broken("its pickle names memory in an unknown way"));
         };
-        let class = self.global(class)?;
-        let [key] = self.texts(&[key])?;
-        let number = match class.as_str() {
-            "torch.FloatStorage" => Ok(Number::F32),
-            "torch.DoubleStorage" => Ok(Number::F64),
-            "torch.HalfStorage" => Ok(Number::F16),
-            "torch.BFloat16Storage" => Ok(Number::Bf16),
-            _ => Err(class),
-        };
-        Ok(Storage {
-            key: key.to_owned(),
-            number,
-        })
+        self.pickle.global(class)?;
+        self.pickle.text(key)?;
+        Ok(Value::Storage { class, key, length })
     }
 
-    fn push(&mut self, value: Value) {
-        self.stack.push(Id(self.values.len()));
-        self.values.push(value);
+    /// Keeps a value.
+    fn add(&mut self, value: Value<'a>) -> Id {
+        let id = Id(self.pickle.values.len() as u32);
+        self.pickle.values.push(value);
+        id
+    }
+
+    fn push(&mut self, value: Value<'a>) {
+        let id = self.add(value);
+        self.stack.push(id);
     }
 
     fn pop(&mut self) -> Result<Id, FormatError> {
@@ -338,11 +443,11 @@ impl<'a> Machine<'a> {
             .ok_or_else(|| broken("its pickle takes more than it has"))
     }
 
-    fn pop_many(&mut self, count: usize) -> Result<Vec<Id>, FormatError> {
-        let mut items = (0..count)
-            .map(|_| self.pop())
-            .collect::<Result<Vec<_>, _>>()?;
-        items.reverse();
+    fn pop_array<const N: usize>(&mut self) -> Result<[Id; N], FormatError> {
+        let mut items = [OTHER; N];
+        for item in items.iter_mut().rev() {
+            *item = self.pop()?;
+        }
         Ok(items)
     }
 
@@ -360,9 +465,13 @@ impl<'a> Machine<'a> {
         top.ok_or_else(|| broken("its pickle takes more than it has"))
     }
 
+    fn top_value(&mut self) -> Result<&mut Value<'a>, FormatError> {
+        let top = self.top()?;
+        Ok(&mut self.pickle.values[top.0 as usize])
+    }
+
     fn append(&mut self, items: Vec<Id>) -> Result<(), FormatError> {
-        let list = self.top()?;
-        match &mut self.values[list.0] {
+        match self.top_value()? {
             Value::Sequence(list) => list.extend(items),
             // Sets are of no use.
             Value::Other => {}
@@ -372,66 +481,24 @@ impl<'a> Machine<'a> {
     }
 
     fn set_items(&mut self, items: &[Id]) -> Result<(), FormatError> {
-        let dict = self.top()?;
-        let (Value::Dict(dict), (pairs, [])) = (&mut self.values[dict.0], items.as_chunks::<2>())
-        else {
+        let (Value::Dict(dict), (pairs, [])) = (self.top_value()?, items.as_chunks::<2>()) else {
             return Err(broken("its pickle has a broken dictionary"));
         };
         dict.extend(pairs.iter().map(|&[key, value]| (key, value)));
         Ok(())
     }
 
-    fn memoize(&mut self, key: usize) -> Result<(), FormatError> {
+    fn memoize(&mut self, key: u32) -> Result<(), FormatError> {
         let top = self.top()?;
         self.memo.insert(key, top);
         Ok(())
     }
 
-    fn recall(&mut self, key: usize) -> Result<(), FormatError> {
+    fn recall(&mut self, key: u32) -> Result<(), FormatError> {
         let id = self.memo.get(&key).copied();
         let id = id.ok_or_else(|| broken("its pickle recalls what it never memoized"))?;
         self.stack.push(id);
         Ok(())
-    }
-
-    fn global(&self, id: Id) -> Result<String, FormatError> {
-        match &self.values[id.0] {
-            Value::Global(name) => Ok(name.clone()),
-            _ => Err(broken("its pickle calls what is no name")),
-        }
-    }
-
-    fn sequence(&self, id: Id) -> Result<&[Id], FormatError> {
-        match &self.values[id.0] {
-            Value::Sequence(items) => Ok(items),
-            _ => Err(broken("its pickle lacks a list where one belongs")),
-        }
-    }
-
-    fn texts<const N: usize>(&self, ids: &[Id]) -> Result<[&str; N], FormatError> {
-        let mut texts = [""; N];
-        for (text, id) in texts.iter_mut().zip(ids) {
-            match &self.values[id.0] {
-                Value::Text(value) => *text = value,
-                _ => return Err(broken("its pickle lacks a text where one belongs")),
-            }
-        }
-        Ok(texts)
-    }
-
-    fn length(&self, id: Id) -> Result<usize, FormatError> {
-        match &self.values[id.0] {
-            Value::Int(value) => usize::try_from(*value).ok(),
-            _ => None,
-        }
-        .ok_or_else(|| broken("its pickle has a tensor of impossible size"))
-    }
-
-    fn lengths(&self, id: Id) -> Result<Vec<usize>, FormatError> {
-        self.sequence(id)?
-            .iter()
-            .map(|&id| self.length(id))
-            .collect()
     }
 
     fn take(&mut self, length: u64) -> Result<&'a [u8], FormatError> {
@@ -453,17 +520,17 @@ impl<'a> Machine<'a> {
     }
 
     fn text(&mut self, length: u64) -> Result<(), FormatError> {
-        let text = String::from_utf8_lossy(self.take(length)?).into_owned();
+        let text = String::from_utf8_lossy(self.take(length)?);
         self.push(Value::Text(text));
         Ok(())
     }
 
-    fn line(&mut self) -> Result<String, FormatError> {
+    fn line(&mut self) -> Result<Value<'a>, FormatError> {
         let end = self.bytes.iter().position(|&byte| byte == b'\n');
         let end = end.ok_or_else(|| broken("its pickle ends too early"))?;
-        let line = String::from_utf8_lossy(&self.bytes[..end]).into_owned();
+        let line = String::from_utf8_lossy(&self.bytes[..end]);
         self.bytes = &self.bytes[end + 1..];
-        Ok(line)
+        Ok(Value::Text(line))
     }
 
     /// An integer of up to 8 bytes, little-endian.
@@ -472,7 +539,7 @@ impl<'a> Machine<'a> {
         let bytes = self.take(length.into())?;
         if bytes.len() > 8 {
             // Such as the seeds of random generators: of no use.
-            self.push(Value::Other);
+            self.stack.push(OTHER);
             return Ok(());
         }
         let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);

@@ -1,57 +1,30 @@
-use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
-
-use zip::{CompressionMethod, ZipArchive};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::AtomicBool;
 
 use super::super::FormatError;
-use super::super::tensors::{Contents, Tensor};
-use super::pickle::{Id, Pickle, TensorPlace, Value};
+use super::super::budget::Budget;
+use super::super::tensors::{Contents, MAX_NAME, MAX_TENSORS, too_many_tensors};
+use super::archive::Archive;
+use super::pickle::{Id, Pickle, Value};
 
-/// Deepest nesting of modules that is looked through.
-const MAX_DEPTH: usize = 8;
-/// Most tensors that are read; a model has at most ten.
-const MAX_TENSORS: usize = 64;
 /// Where training scripts put the state dict among other things.
 const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
 /// Reads a state dict, with or without a `config`, or a whole pickled module.
-pub(in super::super) fn read(bytes: &[u8]) -> Result<Contents, FormatError> {
+pub(in super::super) fn read<'a>(
+    bytes: &'a [u8],
+    cancelled: &AtomicBool,
+) -> Result<Contents<'a>, FormatError> {
     let mut archive = Archive::open(bytes)?;
-    let pickle = Pickle::parse(&archive.file("data.pkl")?)?;
-
-    let mut places = BTreeMap::new();
-    let mut config = None;
-    match pickle.get(pickle.root) {
-        Value::Dict(dict) => {
-            let nested = NESTED.iter().find_map(|key| {
-                let id = pickle.entry(dict, key)?;
-                match pickle.get(id) {
-                    Value::Dict(nested) => Some(nested),
-                    _ => None,
-                }
-            });
-            if let Some(id) = pickle.entry(dict, "config")
-                && let Value::Text(json) = pickle.get(id)
-            {
-                config = Some(json.clone());
-            }
-            collect(&pickle, nested.unwrap_or(dict), "", &mut places)?;
-        }
-        Value::Object { .. } => collect_module(&pickle, pickle.root, "", 0, &mut places)?,
-        other => {
-            return Err(FormatError::NoModel {
-                found: describe(other).into(),
-            });
-        }
-    }
-    if places.is_empty() {
-        return Err(FormatError::NoModel {
-            found: "no tensors".into(),
-        });
-    }
-    let tensors = places
+    let pickle = archive.file("data.pkl")?;
+    let mut budget = Budget::of(pickle.len(), cancelled);
+    let found = find(pickle, &mut budget)?;
+    let tensors = found
+        .tensors
         .into_iter()
-        .map(|(name, place)| {
+        .map(|(name, tensor)| {
+            let place = found.pickle.place(&name, tensor)?;
             let tensor = archive.tensor(&name, place)?;
             // Wrappers for several devices and for compiling put their names before.
             let name = ["module.", "_orig_mod."]
@@ -62,63 +35,167 @@ pub(in super::super) fn read(bytes: &[u8]) -> Result<Contents, FormatError> {
             Ok((name.to_owned(), tensor))
         })
         .collect::<Result<_, FormatError>>()?;
-    Ok(Contents { config, tensors })
+    Ok(Contents {
+        config: found.config,
+        tensors,
+    })
 }
 
-type Places<'p> = BTreeMap<String, &'p TensorPlace>;
+/// What a pickle has of a model.
+struct Found<'a> {
+    pickle: Pickle<'a>,
+    config: Option<Cow<'a, str>>,
+    tensors: Tensors,
+}
 
-/// The tensors of a dictionary.
-fn collect<'p>(
-    pickle: &'p Pickle,
-    dict: &[(Id, Id)],
-    prefix: &str,
-    places: &mut Places<'p>,
-) -> Result<(), FormatError> {
-    for &(key, value) in dict {
-        if let (Value::Text(key), Value::Tensor(place)) = (pickle.get(key), pickle.get(value)) {
-            places.insert(format!("{prefix}{key}"), place);
+/// Tensors of a pickle by their names, at least one and at most [`MAX_TENSORS`].
+type Tensors = BTreeMap<String, Id>;
+
+/// Looks for a model in a pickle.
+fn find<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Found<'a>, FormatError> {
+    let pickle = Pickle::parse(bytes, budget)?;
+    let mut search = Search {
+        pickle: &pickle,
+        budget,
+        tensors: Tensors::new(),
+    };
+    let mut config = None;
+    match pickle.get(pickle.root) {
+        Value::Dict(dict) => {
+            let mut state_dict = dict;
+            for key in NESTED {
+                if let Some(nested) = search.dict(dict, key)? {
+                    state_dict = nested;
+                    break;
+                }
+            }
+            if let Some(Value::Text(json)) = search.entry(dict, "config")? {
+                config = Some(json.clone());
+            }
+            search.collect(state_dict, "")?;
         }
-        if places.len() > MAX_TENSORS {
+        Value::Object { .. } => search.modules()?,
+        other => {
             return Err(FormatError::NoModel {
-                found: format!("more than {MAX_TENSORS} tensors"),
+                found: describe(other).into(),
             });
         }
     }
-    Ok(())
+    let tensors = search.tensors;
+    if tensors.is_empty() {
+        return Err(FormatError::NoModel {
+            found: "no tensors".into(),
+        });
+    }
+    Ok(Found {
+        pickle,
+        config,
+        tensors,
+    })
 }
 
-/// The parameters of a module and of the modules in it.
-fn collect_module<'p>(
-    pickle: &'p Pickle,
-    module: Id,
-    prefix: &str,
-    depth: usize,
-    places: &mut Places<'p>,
-) -> Result<(), FormatError> {
-    let Value::Object { class, state } = pickle.get(module) else {
-        return Ok(());
-    };
-    let dict = |id: Option<Id>| match id.map(|id| pickle.get(id)) {
-        Some(Value::Dict(dict)) => Some(dict),
-        _ => None,
-    };
-    let state = dict(*state).ok_or_else(|| FormatError::NoModel {
-        found: format!("an object of the class {class}"),
-    })?;
-    if let Some(parameters) = dict(pickle.entry(state, "_parameters")) {
-        collect(pickle, parameters, prefix, places)?;
+/// Goes through the values of a pickle and collects tensors. Every entry that it looks at is a step.
+struct Search<'p, 'a, 'b, 'c> {
+    pickle: &'p Pickle<'a>,
+    budget: &'b mut Budget<'c>,
+    tensors: Tensors,
+}
+
+impl<'p, 'a> Search<'p, 'a, '_, '_> {
+    /// What a dictionary holds under a text key; later entries win.
+    fn entry(
+        &mut self,
+        dict: &[(Id, Id)],
+        key: &str,
+    ) -> Result<Option<&'p Value<'a>>, FormatError> {
+        self.budget.spend(dict.len())?;
+        let found = dict
+            .iter()
+            .rev()
+            .find(|(k, _)| matches!(self.pickle.get(*k), Value::Text(k) if k == key));
+        Ok(found.map(|(_, value)| self.pickle.get(*value)))
     }
-    if depth < MAX_DEPTH
-        && let Some(modules) = dict(pickle.entry(state, "_modules"))
-    {
-        for &(name, module) in modules {
-            if let Value::Text(name) = pickle.get(name) {
-                let prefix = format!("{prefix}{name}.");
-                collect_module(pickle, module, &prefix, depth + 1, places)?;
+
+    /// The dictionary that a dictionary holds under a text key.
+    fn dict(
+        &mut self,
+        dict: &[(Id, Id)],
+        key: &str,
+    ) -> Result<Option<&'p Vec<(Id, Id)>>, FormatError> {
+        Ok(match self.entry(dict, key)? {
+            Some(Value::Dict(dict)) => Some(dict),
+            _ => None,
+        })
+    }
+
+    /// The tensors of a dictionary.
+    fn collect(&mut self, dict: &[(Id, Id)], prefix: &str) -> Result<(), FormatError> {
+        for &(key, value) in dict {
+            self.budget.spend(1)?;
+            if let (Value::Text(key), Value::Tensor { .. }) =
+                (self.pickle.get(key), self.pickle.get(value))
+            {
+                let name = self.name(prefix, key, "")?;
+                self.tensors.insert(name, value);
+                if self.tensors.len() > MAX_TENSORS {
+                    return Err(too_many_tensors());
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// The parameters of the module that the pickle is of and of the modules in it.
+    ///
+    /// One that has modules in it is looked into once, however many hold it. One that has none may
+    /// have several names, which share its weights.
+    fn modules(&mut self) -> Result<(), FormatError> {
+        let mut seen = HashSet::new();
+        let mut waiting = vec![(self.pickle.root, String::new())];
+        while let Some((module, prefix)) = waiting.pop() {
+            self.budget.spend(1)?;
+            let Value::Object { class, state } = self.pickle.get(module) else {
+                continue;
+            };
+            let state = match state.map(|state| self.pickle.get(state)) {
+                Some(Value::Dict(state)) => state,
+                _ => {
+                    return Err(FormatError::NoModel {
+                        found: format!("an object of the class {}", self.pickle.name(*class)?),
+                    });
+                }
+            };
+            let modules = self.dict(state, "_modules")?;
+            let modules = modules.map(Vec::as_slice).unwrap_or_default();
+            if !modules.is_empty() && !seen.insert(module) {
+                continue;
+            }
+            if let Some(parameters) = self.dict(state, "_parameters")? {
+                self.collect(parameters, &prefix)?;
+            }
+            for &(name, module) in modules {
+                self.budget.spend(1)?;
+                if let (Value::Text(name), Value::Object { .. }) =
+                    (self.pickle.get(name), self.pickle.get(module))
+                {
+                    waiting.push((module, self.name(&prefix, name, ".")?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of something in something else.
+    fn name(&mut self, prefix: &str, name: &str, end: &str) -> Result<String, FormatError> {
+        let length = prefix.len() + name.len() + end.len();
+        if length > MAX_NAME {
+            return Err(FormatError::NoModel {
+                found: format!("a name of {length} bytes"),
+            });
+        }
+        self.budget.spend(length)?;
+        Ok([prefix, name, end].concat())
+    }
 }
 
 fn describe(value: &Value) -> &'static str {
@@ -128,123 +205,100 @@ fn describe(value: &Value) -> &'static str {
         Value::Text(_) => "a text",
         Value::Sequence(_) => "a list",
         Value::Dict(_) => "a dictionary",
-        Value::Global(_) => "the name of a function or class",
+        Value::Global { .. } => "the name of a function or class",
         Value::Object { .. } => "an object",
-        Value::Storage(_) => "bare memory",
-        Value::Tensor(_) => "a single tensor",
+        Value::Storage { .. } => "bare memory",
+        Value::Tensor { .. } => "a single tensor",
     }
 }
 
-/// The zip archive; torch compresses nothing, so that whatever is in it is smaller than it is.
-struct Archive<'a> {
-    zip: ZipArchive<Cursor<&'a [u8]>>,
-    bytes: usize,
-    /// Folder that everything lies in, with the slash.
-    root: String,
-}
+#[cfg(test)]
+#[path = "../../../tests/common/attacks.rs"]
+#[allow(dead_code, reason = "those without a pickle are not used")]
+mod attacks;
 
-impl<'a> Archive<'a> {
-    fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
-        let mut roots = zip.file_names().filter_map(|name| {
-            let root = name.ok()?.strip_suffix("data.pkl")?.to_owned();
-            (root.ends_with("/") && root.matches("/").count() == 1).then_some(root)
-        });
-        let (Some(root), None) = (roots.next(), roots.next()) else {
-            return Err(broken("it is a zip file without a data.pkl"));
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::Model;
+
+    /// Bytes of the pickle in a file, the steps that were taken, and what came of it.
+    fn steps(file: &[u8]) -> (u64, u64, Result<(), FormatError>) {
+        let cancelled = AtomicBool::new(false);
+        let pickle = Archive::open(file).unwrap().file("data.pkl").unwrap();
+        let mut budget = Budget::of(pickle.len(), &cancelled);
+        let result = find(pickle, &mut budget).map(drop);
+        (pickle.len() as u64, budget.spent(), result)
+    }
+
+    #[test]
+    fn cycles_and_shared_modules_are_walked_once() {
+        for attack in [
+            attacks::modules_in_themselves,
+            attacks::modules_in_each_other,
+            attacks::one_module_under_many_names,
+            attacks::modules_in_a_row,
+        ] {
+            let (bytes, steps, result) = steps(&attack().0);
+            assert!(matches!(result, Err(FormatError::NoModel { .. })));
+            assert!(steps < 3 * bytes, "{steps} steps for {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn no_pickle_takes_more_steps_than_its_size_explains() {
+        let mut refused = 0;
+        for (name, attack) in attacks::PICKLES {
+            let (bytes, steps, result) = steps(&attack().0);
+            assert!(
+                steps <= 4 * bytes,
+                "{name}: {steps} steps for {bytes} bytes"
+            );
+            refused += usize::from(matches!(result, Err(FormatError::TooMuchWork { .. })));
+        }
+        assert!(refused > 0, "none reaches the limit");
+    }
+
+    #[test]
+    fn an_honest_pickle_takes_less_than_a_step_a_byte() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let files = ["published.pt", "notebook.pt", "unusual.pt"]
+            .map(|name| std::fs::read(golden.join(name)).unwrap());
+        let written = super::super::write(&Model::bundled_default());
+        for file in files.iter().chain([&written]) {
+            let (bytes, steps, result) = steps(file);
+            result.unwrap();
+            assert!(steps < bytes, "{steps} steps for {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_for_once_cancelled() {
+        let cancelled = AtomicBool::new(true);
+        let file = super::super::write(&Model::bundled_default());
+        assert!(matches!(
+            read(&file, &cancelled),
+            Err(FormatError::Cancelled)
+        ));
+    }
+
+    /// Layers that are one module under several names share its weights.
+    #[test]
+    fn a_module_may_have_several_names() {
+        let tensor = |pickle: attacks::Pickle| {
+            let pickle = pickle.global("torch._utils", "_rebuild_tensor_v2").op(b"(");
+            let pickle = pickle.storage("FloatStorage", "0", 4);
+            pickle.op(b"K\x00K\x04\x85K\x01\x85tR")
         };
-        drop(roots);
-        if zip
-            .index_for_name(&format!("{root}constants.pkl"))
-            .is_some()
-        {
-            return Err(FormatError::TorchScript);
-        }
-        let mut archive = Self {
-            zip,
-            bytes: bytes.len(),
-            root,
-        };
-        let order = format!("{}byteorder", archive.root);
-        if archive.zip.index_for_name(&order).is_some() && archive.file("byteorder")? != b"little" {
-            return Err(broken("its numbers are big-endian"));
-        }
-        Ok(archive)
+        let pickle = attacks::Pickle::new().object().op(b"}").text("_parameters");
+        let pickle = tensor(pickle.op(b"}").text("weight")).op(b"ssb").store(0);
+        let pickle = pickle.object().op(b"}").text("_modules").op(b"}(");
+        let pickle = pickle.text("w1").get(0).text("w2").get(0).op(b"usb");
+        let file = pickle.file();
+        let contents = read(&file, &AtomicBool::new(false)).unwrap();
+        let names: Vec<_> = contents.tensors.keys().collect();
+        assert_eq!(names, ["w1.weight", "w2.weight"]);
     }
-
-    fn file(&mut self, name: &str) -> Result<Vec<u8>, FormatError> {
-        let file = self.zip.by_name(&format!("{}{name}", self.root));
-        let mut file = file.map_err(|error| broken(format!("{name}: {error}")))?;
-        if file.compression() != CompressionMethod::Stored || file.size() > self.bytes as u64 {
-            return Err(broken(format!(
-                "{name} is compressed, which torch never does"
-            )));
-        }
-        let mut bytes = Vec::new();
-        (&mut file)
-            .take(self.bytes as u64)
-            .read_to_end(&mut bytes)
-            .map_err(|error| broken(format!("{name}: {error}")))?;
-        Ok(bytes)
-    }
-
-    fn tensor(&mut self, name: &str, place: &TensorPlace) -> Result<Tensor, FormatError> {
-        let TensorPlace {
-            storage,
-            offset,
-            shape,
-            strides,
-        } = place;
-        let number = storage.number.clone().map_err(|found| FormatError::Type {
-            name: name.into(),
-            found,
-        })?;
-        // A name in the archive, never a path out of it.
-        if !storage.key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(broken(format!(
-                "the memory of {name} has the name {:?}",
-                storage.key
-            )));
-        }
-        let memory = self.file(&format!("data/{}", storage.key))?;
-        let length = memory.len() / number.bytes();
-
-        let outside = || broken(format!("the tensor {name:?} reaches beyond its memory"));
-        let count = shape
-            .iter()
-            .try_fold(1_usize, |count, &length| count.checked_mul(length));
-        // A tensor that repeats its memory could take any amount of it.
-        let count = count.filter(|&count| count <= length).ok_or_else(outside)?;
-        if shape.len() != strides.len() {
-            return Err(broken(format!("the tensor {name:?} has no strides")));
-        }
-        let reach =
-            |(&length, &stride): (&usize, &usize)| length.saturating_sub(1).checked_mul(stride);
-        let last = shape
-            .iter()
-            .zip(strides)
-            .try_fold(*offset, |at, axis| at.checked_add(reach(axis)?));
-        if count > 0 && last.is_none_or(|last| last >= length) {
-            return Err(outside());
-        }
-        let values = (0..count)
-            .map(|i| {
-                let mut at = *offset;
-                let mut rest = i;
-                for (&length, &stride) in shape.iter().zip(strides).rev() {
-                    at += rest % length * stride;
-                    rest /= length;
-                }
-                number.read(&memory[at * number.bytes()..][..number.bytes()])
-            })
-            .collect();
-        Ok(Tensor {
-            shape: shape.clone(),
-            values,
-        })
-    }
-}
-
-fn broken(what: impl ToString) -> FormatError {
-    FormatError::Archive(what.to_string())
 }
