@@ -24,11 +24,14 @@ pub mod motion;
 mod noise;
 mod pool;
 mod replace;
+mod sentence;
 pub mod source;
 mod state;
 pub mod stylizer;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod unfinished;
 
 pub use replace::replace_file;
+pub use sentence::sentence;
 pub use state::{Size, State};

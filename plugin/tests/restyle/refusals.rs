@@ -42,7 +42,10 @@ fn the_input_is_never_replaced() {
     let link = folder.path("link.mp4");
     std::fs::hard_link(&film, &link).unwrap();
     for output in [&film, &link] {
-        refused(&folder, &film, output, &["--overwrite"], &["same file"]);
+        let done = unchanged(&film, output, &["--overwrite"]);
+        let errors = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(2), "{errors}");
+        assert!(errors.contains("same file"), "{errors}");
     }
     assert_eq!(std::fs::read(&film).unwrap(), before);
 }
@@ -52,7 +55,13 @@ fn files_that_cannot_be_read() {
     let folder = Folder::new();
     let output = folder.path("out.mp4");
     let missing = folder.path("missing.mp4");
-    refused(&folder, &missing, &output, &[], &["missing.mp4", "found"]);
+    refused(
+        &folder,
+        &missing,
+        &output,
+        &[],
+        &["missing.mp4", "No such file or directory"],
+    );
     let text = folder.path("text.mp4");
     write(
         &text,
@@ -77,6 +86,19 @@ fn files_that_cannot_be_read() {
         &[],
         &["broken.png", "picture"],
     );
+    for (name, bytes, kind) in [
+        ("a.heic", &b"\0\0\0\x18ftypheic\0\0\0\0"[..], "HEIC"),
+        ("a.avif", b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF"),
+        ("a.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    ] {
+        let input = folder.path(name);
+        write(&input, bytes);
+        for output in ["out.png", "out.mp4"] {
+            let output = folder.path(output);
+            let words = [name, kind, "PNG, JPEG, WebP, BMP, TIFF and GIF"];
+            refused(&folder, &input, &output, &[], &words);
+        }
+    }
     std::fs::create_dir(folder.path("folder")).unwrap();
     refused(&folder, &folder.path("folder"), &output, &[], &["folder"]);
 }
@@ -122,7 +144,7 @@ fn damaged_films_end() {
         let errors = String::from_utf8(done.stderr).unwrap();
         // Damage that decoders conceal is no failure; what fails leaves no file.
         match done.status.code() {
-            Some(0) => std::fs::remove_file(&output).unwrap(),
+            Some(0 | 3) => std::fs::remove_file(&output).unwrap(),
             code => assert_eq!(code, Some(1), "{errors}"),
         }
         assert!(!errors.contains("panicked"), "{errors}");
@@ -142,8 +164,11 @@ fn outputs_that_cannot_be_written() {
         &[],
         &["folder.mp4", "cannot be written"],
     );
-    for name in ["out.txt", "out"] {
-        refused(&folder, &film, &folder.path(name), &[], &[name, ".mp4"]);
+    for name in ["out.txt", "out", "out.gif", "out.heic", "out.avif"] {
+        let kinds = [
+            name, ".mp4", ".webm", ".png", ".jpg", ".webp", ".bmp", ".tif",
+        ];
+        refused(&folder, &film, &folder.path(name), &[], &kinds);
     }
     refused(
         &folder,

@@ -76,12 +76,23 @@ impl Progress {
         self.bar.tick();
     }
 
+    /// Shows that all is done: what a file says of its length is never quite that of its frames.
+    pub fn complete(&self) {
+        if let Some(length) = self.bar.length() {
+            self.counter.position.store(length, Ordering::Relaxed);
+        }
+    }
+
     /// Shows a line above the bar.
     pub fn warn(&self, line: &str) {
-        if !self.quiet {
-            self.bar
-                .suspend(|| eprintln!("nca-restyle: warning: {line}"));
-        }
+        self.bar.suspend(|| warn(self.quiet, line));
+    }
+}
+
+/// Shows a warning, unless none is wanted.
+pub fn warn(quiet: bool, line: &str) {
+    if !quiet {
+        eprintln!("nca-restyle: warning: {line}");
     }
 }
 
