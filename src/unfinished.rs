@@ -1,5 +1,5 @@
 //! Files in the making: under a name of their own until they are whole, and gone when the program
-//! is made to end before.
+//! is made to end before. Likewise folders for what is needed meanwhile.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use tempfile::TempPath;
+use tempfile::{TempDir, TempPath};
 
 /// Those that there are.
 static FILES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -94,6 +94,54 @@ impl Drop for Entry {
     }
 }
 
+/// A folder for what is needed meanwhile; it goes with the value.
+#[derive(Debug)]
+pub struct Folder {
+    folder: TempDir,
+    _entry: Entry,
+}
+
+impl Folder {
+    /// Makes one where the system has such folders.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> io::Result<Self> {
+        let mut files = lock();
+        let folder = TempDir::new().map_err(without_path)?;
+        let path = folder.path().to_owned();
+        files.insert(path.clone());
+        Ok(Self {
+            folder,
+            _entry: Entry(path),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Whether a file can be written to a path: to be asked before the work that it takes.
+///
+/// # Errors
+/// When what stands there is no file or is not to be replaced, or when the folder is absent or cannot
+/// be written to.
+pub fn check_target(target: &Path, overwrite: bool) -> io::Result<()> {
+    match std::fs::metadata(target) {
+        Ok(there) if !there.is_file() => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "what stands there is not a regular file",
+        )),
+        Ok(_) if !overwrite => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it exists; --overwrite replaces it",
+        )),
+        _ => Unfinished::beside(target, ".nca-", "").map(drop),
+    }
+}
+
 fn lock() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -121,7 +169,9 @@ pub fn remove_all() {
     };
     for path in files.iter() {
         // It may have got its name meanwhile.
-        let _ = std::fs::remove_file(path);
+        if std::fs::remove_file(path).is_err() {
+            let _ = std::fs::remove_dir_all(path);
+        }
     }
     // No other comes into being.
     std::mem::forget(files);

@@ -29,6 +29,14 @@ fn an_existing_output_is_kept_unless_told() {
     // A failure later on keeps it too.
     let options = ["--overwrite", "--model", "no-such-model"];
     refused(&folder, &film, &output, &options, &["no-such-model"]);
+    // Nor is a reason given twice.
+    let picture = folder.path("in.png");
+    image::RgbImage::new(16, 16).save(&picture).unwrap();
+    let options = ["--model", film.to_str().unwrap()];
+    let done = unchanged(&picture, &folder.path("out.png"), &options);
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(errors.matches("it is neither").count(), 1, "{errors}");
+    std::fs::remove_file(picture).unwrap();
     assert_eq!(std::fs::read(&output).unwrap(), b"precious");
     succeeded(unchanged(&film, &output, &["--overwrite"]));
     assert_ne!(std::fs::read(&output).unwrap(), b"precious");
