@@ -454,3 +454,34 @@ fn wrong_usage_is_told_apart() {
         assert_eq!(nca_model(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
+
+/// As on a full disk.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_become_so_large_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("in.png");
+    image::RgbImage::new(64, 64).save(&picture).unwrap();
+    let out = folder.path().join("out");
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 8 && exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_nca-model"))
+        .args([
+            "run",
+            "--model",
+            "sketch",
+            "--backend",
+            "cpu",
+            "--steps",
+            "1",
+        ])
+        .args(["--frame".as_ref(), picture.as_os_str()])
+        .args(["--out".as_ref(), out.as_os_str()])
+        .env_remove("XDG_RUNTIME_DIR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("File too large"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}

@@ -225,6 +225,17 @@ fn options_that_do_not_go_together() {
     refused(&folder, &film, &mp4, &["--fps", "30"], &["--fps"]);
 }
 
+/// As `nca-restyle ... 2>&1 | head -1` does it.
+#[test]
+fn nobody_has_to_read_what_is_said() {
+    let folder = Folder::new();
+    let mut command = restyle([folder.path("missing.mp4"), folder.path("out.mp4")]);
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    drop(child.stdout.take());
+    assert_eq!(finish(child).status.code(), Some(1));
+}
+
 #[test]
 fn wrong_usage_has_a_code_of_its_own() {
     for args in [

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::message;
+
 /// What shells expect of a program that ended on SIGINT: 128 and the signal's number.
 pub const EXIT_CODE: u8 = 130;
-const MESSAGE: &str = "nca-restyle: interrupted; nothing was left behind";
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -40,7 +41,7 @@ pub fn interrupted() -> bool {
 
 /// Says that it has ended.
 pub fn say() {
-    eprintln!("{MESSAGE}");
+    message::say("interrupted; nothing was left behind");
 }
 
 fn force() -> ! {

@@ -11,7 +11,7 @@ use crate::container::{self, Container};
 use crate::output::Output;
 use crate::playback::Ending;
 use crate::targets::Target;
-use crate::{animation, clip, growing, picture, progress, truncation};
+use crate::{animation, clip, growing, message, picture, truncation};
 
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn restyle_file(
     let is_truncated = truncation::is_truncated(input).map_err(unreadable)?;
     file.finish()?;
     if is_truncated && !is_damaged {
-        progress::warn(
+        message::warn(
             args.quiet,
             &format!(
                 "{}: its end is missing; what there is of it is restyled",

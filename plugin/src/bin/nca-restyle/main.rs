@@ -13,6 +13,7 @@ mod interruption;
 mod job;
 mod markup;
 mod media;
+mod message;
 mod output;
 mod picture;
 mod playback;
@@ -50,12 +51,12 @@ fn main() -> ExitCode {
     let targets = match targets::plan(&args.paths, args.output_folder.as_deref()) {
         Ok(targets) => targets,
         Err(error) => {
-            eprintln!("nca-restyle: {error}\nFor more information, try '--help'.");
+            message::say(&format!("{error}\nFor more information, try '--help'."));
             return WRONG_USAGE.into();
         }
     };
     if let Err(error) = prepare() {
-        eprintln!("nca-restyle: {}", nca::sentence(error.as_ref()));
+        message::say(&nca::sentence(error.as_ref()));
         return FAILED.into();
     }
     let code = restyle_all(&targets, &args);
@@ -86,13 +87,13 @@ fn restyle_all(targets: &[Target], args: &Args) -> u8 {
             }
             Ok(Outcome::Interrupted) => {}
             Err(error) => {
-                eprintln!("nca-restyle: {}", nca::sentence(error.as_ref()));
+                message::say(&nca::sentence(error.as_ref()));
                 failed += 1;
             }
         }
     }
     if failed > 0 && targets.len() > 1 {
-        eprintln!("nca-restyle: {failed} of {} files failed", targets.len());
+        message::say(&format!("{failed} of {} files failed", targets.len()));
     }
     match (failed, incomplete) {
         (0, 0) => 0,

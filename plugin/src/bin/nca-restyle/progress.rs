@@ -8,6 +8,8 @@ use std::time::Instant;
 use gst::prelude::*;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::message;
+
 /// Shows how much is done, on a terminal; elsewhere it is silent.
 pub struct Progress {
     bar: ProgressBar,
@@ -85,14 +87,7 @@ impl Progress {
 
     /// Shows a line above the bar.
     pub fn warn(&self, line: &str) {
-        self.bar.suspend(|| warn(self.quiet, line));
-    }
-}
-
-/// Shows a warning, unless none is wanted.
-pub fn warn(quiet: bool, line: &str) {
-    if !quiet {
-        eprintln!("nca-restyle: warning: {line}");
+        self.bar.suspend(|| message::warn(self.quiet, line));
     }
 }
 
