@@ -100,7 +100,7 @@ pub struct Style {
     #[arg(value_parser = ["off", "fast", "balanced", "fine"])]
     pub motion: String,
 
-    /// Let the style live on over hard cuts, at which it otherwise starts anew
+    /// Let the style live on over hard cuts, at which it is reset otherwise
     #[arg(long)]
     pub ignore_cuts: bool,
 }
