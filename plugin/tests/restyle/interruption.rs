@@ -104,12 +104,13 @@ fn of_the_first_of_several() {
     let into = folder.path("into");
     let mut command = restyle([&one, &two]);
     command.arg("-o").arg(&into).args(["--steps", "1024"]);
-    let child = command.spawn().unwrap();
-    while !into.is_dir() {
+    let mut child = command.spawn().unwrap();
+    while !into.is_dir() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(10));
     }
-    if signal(&child, "-INT") {
-        let done = finish_within(SOON, child);
+    let is_sent = signal(&child, "-INT");
+    let done = finish_within(SOON, child);
+    if is_sent {
         assert_eq!(done.status.code(), Some(130));
         assert_eq!(std::fs::read_dir(&into).unwrap().count(), 0);
     }
