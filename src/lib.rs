@@ -12,6 +12,9 @@
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
 //! - [`consistency`]: a measure of how a style sticks to what moves.
+//!
+//! For programs: [`unfinished`], files that are gone unless they become whole, and [`sentence`], what
+//! went wrong in one line.
 
 #![warn(missing_docs)]
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::{finish, restyle, succeeded, unchanged};
-use crate::samples::{Folder, film, tone, write};
+use crate::samples::{Folder, film, h264, tone, write};
 
 /// That it fails with one line that holds these words, and leaves the folder as it was.
 fn refused(folder: &Folder, input: &Path, output: &Path, options: &[&str], words: &[&str]) {
@@ -40,6 +40,26 @@ fn an_existing_output_is_kept_unless_told() {
     assert_eq!(std::fs::read(&output).unwrap(), b"precious");
     succeeded(unchanged(&film, &output, &["--overwrite"]));
     assert_ne!(std::fs::read(&output).unwrap(), b"precious");
+}
+
+/// A sound that is longer than the picture makes the file longer than its frames.
+#[test]
+fn a_part_without_a_frame_replaces_nothing() {
+    let folder = Folder::new();
+    let sound = tone("audioconvert ! avenc_aac").replace("num-buffers=47", "num-buffers=470");
+    let video = h264(24, "width=64,height=48,framerate=24/1", "matroskamux");
+    let Some(film) = folder.make("film.mkv", &format!("{sound} {video}")) else {
+        return;
+    };
+    for name in ["out.mp4", "out.mkv", "out.webm"] {
+        let output = folder.path(name);
+        write(&output, b"precious");
+        for start in ["3", "9"] {
+            let options = ["--overwrite", "--start", start, "--motion", "off"];
+            refused(&folder, &film, &output, &options, &["film.mkv"]);
+            assert_eq!(std::fs::read(&output).unwrap(), b"precious");
+        }
+    }
 }
 
 #[test]

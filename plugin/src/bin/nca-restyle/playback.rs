@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::mpsc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use gst::MessageView;
 use gst::prelude::*;
 
@@ -34,13 +34,18 @@ const BEAT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// Runs the pipeline until everything is written, and stops it.
 ///
 /// # Errors
-/// What an element says went wrong, as a sentence.
+/// What an element says went wrong, as a sentence, or that there was no frame.
 pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
     let ending = run_started(writer, cutting, progress);
     if let Ok(Ending::Complete) = ending {
         progress.complete();
     }
     writer.stop();
+    if let Ok(Ending::Complete) = ending
+        && progress.frames() == 0
+    {
+        bail!("it has no frame to restyle, or none in the part that was asked for");
+    }
     ending
 }
 

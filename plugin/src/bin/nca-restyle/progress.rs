@@ -65,9 +65,14 @@ impl Progress {
         });
     }
 
+    /// How many have passed.
+    pub fn frames(&self) -> u64 {
+        self.counter.frames.load(Ordering::Relaxed)
+    }
+
     /// Brings the bar up to date.
     pub fn tick(&self) {
-        let frames = self.counter.frames.load(Ordering::Relaxed);
+        let frames = self.frames();
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
         self.bar
             .set_position(self.counter.position.load(Ordering::Relaxed));
