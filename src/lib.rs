@@ -12,6 +12,9 @@
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
 //! - [`consistency`]: a measure of how a style sticks to what moves.
+//!
+//! For programs: [`unfinished`], files that are gone unless they become whole, and [`sentence`], what
+//! went wrong in one line.
 
 #![warn(missing_docs)]
 
@@ -24,11 +27,14 @@ pub mod motion;
 mod noise;
 mod pool;
 mod replace;
+mod sentence;
 pub mod source;
 mod state;
 pub mod stylizer;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod unfinished;
 
 pub use replace::replace_file;
+pub use sentence::sentence;
 pub use state::{Size, State};

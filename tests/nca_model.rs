@@ -123,8 +123,10 @@ fn run_agrees_with_the_golden_states() {
         &states.state("state1"),
     );
     assert!(off < 1e-5, "off by {off}");
+    expect_failure(&one, "exists; --overwrite");
     let output = nca_model(&[
         "run",
+        "--overwrite",
         "--model",
         "sketch",
         "--state",
@@ -159,7 +161,16 @@ fn run_agrees_with_the_golden_states() {
     // Without a state, from the frame's own start.
     assert!(
         nca_model(&[
-            "run", "--model", "sketch", "--frame", &png, "--steps", "0", "--out", &out
+            "run",
+            "--overwrite",
+            "--model",
+            "sketch",
+            "--frame",
+            &png,
+            "--steps",
+            "0",
+            "--out",
+            &out
         ])
         .status
         .success()
@@ -167,6 +178,7 @@ fn run_agrees_with_the_golden_states() {
     let published = golden("published.pt");
     let other = [
         "run",
+        "--overwrite",
         "--model",
         published.to_str().unwrap(),
         "--state",
@@ -179,10 +191,68 @@ fn run_agrees_with_the_golden_states() {
     expect_failure(&other, "12 x 37 x 45");
     expect_failure(
         &[
-            "run", "--model", "sketch", "--state", &png, "--steps", "1", "--out", &out,
+            "run",
+            "--overwrite",
+            "--model",
+            "sketch",
+            "--state",
+            &png,
+            "--steps",
+            "1",
+            "--out",
+            &out,
         ],
         "holds no state",
     );
+    // Where nothing can be written, nothing is computed.
+    let (nowhere, fresh) = (path("no/out"), path("fresh"));
+    for (out, picture, wrong) in [(&nowhere, None, &nowhere), (&fresh, Some(&shown), &shown)] {
+        let mut arguments = vec!["run", "--model", "no-such-model", "--frame", &png];
+        arguments.extend(["--steps", "1", "--out", out]);
+        arguments.extend(picture.iter().flat_map(|picture| ["--picture", picture]));
+        expect_failure(&arguments, wrong);
+    }
+}
+
+/// Many errors tell their cause, and have it for a cause too.
+#[test]
+fn a_reason_is_given_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (text, picture) = (path("film.mp4"), path("a.png"));
+    std::fs::write(&text, "no model at all").unwrap();
+    std::fs::write(&picture, "no picture at all").unwrap();
+    let out = path("out");
+    let (folder, broken) = (path("."), path("no/such/a.flo"));
+    for (arguments, reason) in [
+        (&["info", &text][..], "it is neither a safetensors file"),
+        (&["info", &folder], "irectory"),
+        (&["convert", "sketch", &path("no/a.pt")], "No such file"),
+        (
+            &[
+                "run", "--model", "sketch", "--frame", &picture, "--steps", "1", "--out", &out,
+            ],
+            "ormat",
+        ),
+        (
+            &[
+                "run", "--model", "sketch", "--state", &broken, "--steps", "1", "--out", &out,
+            ],
+            "No such file",
+        ),
+        (
+            &[
+                "run", "--model", "sketch", "--state", &text, "--steps", "1", "--out", &out,
+            ],
+            "holds no state",
+        ),
+    ] {
+        let output = nca_model(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.matches(reason).count(), 1, "{said}");
+        assert!(!said.contains("os error"), "{said}");
+    }
 }
 
 #[test]
@@ -409,4 +479,35 @@ fn hostile_models_are_refused() {
         let path = case.unwrap().path();
         expect_failure(&["info", path.to_str().unwrap()], "is not a usable model");
     }
+}
+
+/// As on a full disk.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_become_so_large_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("in.png");
+    image::RgbImage::new(64, 64).save(&picture).unwrap();
+    let out = folder.path().join("out");
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 8 && exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_nca-model"))
+        .args([
+            "run",
+            "--model",
+            "sketch",
+            "--backend",
+            "cpu",
+            "--steps",
+            "1",
+        ])
+        .args(["--frame".as_ref(), picture.as_os_str()])
+        .args(["--out".as_ref(), out.as_os_str()])
+        .env_remove("XDG_RUNTIME_DIR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("File too large"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -5,9 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
 use super::TrainError;
+use crate::unfinished::Folder;
 
 /// How names of films end.
 const EXTENSIONS: [&str; 9] = [
@@ -32,12 +31,12 @@ pub fn is_film(path: &Path) -> bool {
 
 /// Two frames of each second of a film, of its first half hour, as JPEG files in a folder that goes
 /// with the value. No side is longer than 800 pixels.
-pub fn frames(film: &Path) -> Result<TempDir, TrainError> {
+pub fn frames(film: &Path) -> Result<Folder, TrainError> {
     let failed = |why: String| TrainError::Film {
         path: film.into(),
         why,
     };
-    let folder = TempDir::new().map_err(|error| failed(error.to_string()))?;
+    let folder = Folder::new().map_err(|error| failed(error.to_string()))?;
     for (program, args) in [
         ("ffmpeg", ffmpeg(film, folder.path())),
         ("gst-launch-1.0", gst_launch(film, folder.path())),

@@ -36,14 +36,23 @@ impl RunFolder {
             path: path.into(),
             source,
         };
-        if path.join(CONFIG).exists() {
-            let why = "there is a run in it; --resume goes on with it, --run names another folder";
-            return Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, why)));
-        }
+        Self::refuse_existing(path)?;
         fs::create_dir_all(path.join(PREVIEWS)).map_err(failed)?;
         let json = serde_json::to_vec_pretty(config).map_err(|error| failed(error.into()))?;
         crate::replace_file(&path.join(CONFIG), &json).map_err(failed)?;
         Self::open(path).map_err(failed)
+    }
+
+    /// That there is no run in a folder yet.
+    pub fn refuse_existing(path: &Path) -> Result<(), TrainError> {
+        if path.join(CONFIG).exists() {
+            let why = "there is a run in it; --resume goes on with it, --run names another folder";
+            return Err(TrainError::Write {
+                path: path.into(),
+                source: io::Error::new(io::ErrorKind::AlreadyExists, why),
+            });
+        }
+        Ok(())
     }
 
     /// The folder of a run to go on with, and its configuration.

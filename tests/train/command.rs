@@ -418,3 +418,90 @@ fn sentences_a_picture_and_a_mark() {
         model.card["losses"]
     );
 }
+
+/// What is in the way of the model file is said before anything is read: the content is not there.
+#[test]
+fn where_nothing_can_be_written_nothing_is_begun() {
+    let folder = folder();
+    let path = folder.path();
+    std::fs::write(path.join("precious.pt"), "precious").unwrap();
+    std::fs::write(path.join("file"), "").unwrap();
+    std::fs::create_dir(path.join("a-folder.pt")).unwrap();
+    let refused = |out: &str, more: &[&str], parts: &[&str]| {
+        let mut command = train(path, &["--style", "style.png", "--content", "nowhere"]);
+        command
+            .args(["--features", "patches", "-o", out])
+            .args(more);
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        for part in parts {
+            assert_eq!(said(&output).matches(part).count(), 1, "{}", said(&output));
+        }
+    };
+    refused("precious.pt", &[], &["precious.pt", "--overwrite"]);
+    assert_eq!(
+        std::fs::read(path.join("precious.pt")).unwrap(),
+        b"precious"
+    );
+    refused("no/such/a.pt", &[], &["a.pt", "No such file or directory"]);
+    refused(
+        "a-folder.pt",
+        &["--overwrite"],
+        &["a-folder.pt", "not a regular file"],
+    );
+    refused("a.pt", &["--run", "file/run"], &["Not a directory"]);
+    #[cfg(target_os = "linux")]
+    refused("/proc/a.pt", &["--run", "run"], &["/proc/a.pt"]);
+    #[cfg(target_os = "linux")]
+    refused("a.pt", &["--run", "/proc/run"], &["/proc/run"]);
+    // What is asked to be replaced is not before there is something else.
+    refused(
+        "precious.pt",
+        &["--overwrite"],
+        &["cannot read the content"],
+    );
+    assert_eq!(
+        std::fs::read(path.join("precious.pt")).unwrap(),
+        b"precious"
+    );
+    assert!(!path.join("precious.run").exists() && !path.join("run").exists());
+
+    let mut command = small(path, "1", "precious.pt");
+    let output = command.arg("--overwrite").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    Model::load(&path.join("precious.pt")).unwrap();
+}
+
+/// An iteration of minutes is not waited for.
+#[cfg(unix)]
+#[test]
+fn in_the_middle_of_an_iteration() {
+    let folder = folder();
+    let mut args = SMALL.to_vec();
+    let size = args.iter().position(|arg| *arg == "--size").unwrap();
+    args[size + 1] = "512";
+    let mut command = train(folder.path(), &args);
+    command.args(["1", "-o", "long.pt", "--warmup", "1024", "--threads", "1"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let config = folder.path().join("long.run/config.json");
+    while !config.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let interrupted = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    // Five seconds, and more on a machine that is busy.
+    for _ in 0..300 {
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    assert_eq!(ended.and_then(|status| status.code()), Some(130));
+    assert!(!folder.path().join("long.pt").exists());
+}

@@ -20,6 +20,24 @@ pub fn restyle<I: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = I>) -> 
     command
 }
 
+/// The same, under a limit of the shell's `ulimit`, such as `-f 100`.
+#[cfg(unix)]
+pub fn restyle_limited<I: AsRef<std::ffi::OsStr>>(
+    limit: &str,
+    args: impl IntoIterator<Item = I>,
+) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_nca-restyle"))
+        .args(args)
+        .env_remove("XDG_RUNTIME_DIR")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// Restyles with options under which the picture stays as it is.
 pub fn unchanged(input: &Path, output: &Path, options: &[&str]) -> Output {
     let mut command = restyle([input, output]);
@@ -41,10 +59,15 @@ pub fn succeeded(output: Output) -> String {
 }
 
 /// Waits for the end.
-pub fn finish(mut child: Child) -> Output {
+pub fn finish(child: Child) -> Output {
+    finish_within(HANGS, child)
+}
+
+/// Waits for the end, which must not take so long.
+pub fn finish_within(limit: Duration, mut child: Child) -> Output {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > HANGS {
+        if begun.elapsed() > limit {
             child.kill().unwrap();
             let output = child.wait_with_output().unwrap();
             panic!("it hangs: {}", String::from_utf8_lossy(&output.stderr));

@@ -4,8 +4,12 @@ mod command;
 mod inspect;
 mod samples;
 
+mod animations;
 mod clips;
 mod colours;
 mod interruption;
+mod outputs;
 mod pictures;
+mod progress;
 mod refusals;
+mod truncation;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::{finish, restyle, succeeded, unchanged};
-use crate::samples::{Folder, film, tone, write};
+use crate::samples::{Folder, film, h264, tone, write};
 
 /// That it fails with one line that holds these words, and leaves the folder as it was.
 fn refused(folder: &Folder, input: &Path, output: &Path, options: &[&str], words: &[&str]) {
@@ -29,9 +29,37 @@ fn an_existing_output_is_kept_unless_told() {
     // A failure later on keeps it too.
     let options = ["--overwrite", "--model", "no-such-model"];
     refused(&folder, &film, &output, &options, &["no-such-model"]);
+    // Nor is a reason given twice.
+    let picture = folder.path("in.png");
+    image::RgbImage::new(16, 16).save(&picture).unwrap();
+    let options = ["--model", film.to_str().unwrap()];
+    let done = unchanged(&picture, &folder.path("out.png"), &options);
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(errors.matches("it is neither").count(), 1, "{errors}");
+    std::fs::remove_file(picture).unwrap();
     assert_eq!(std::fs::read(&output).unwrap(), b"precious");
     succeeded(unchanged(&film, &output, &["--overwrite"]));
     assert_ne!(std::fs::read(&output).unwrap(), b"precious");
+}
+
+/// A sound that is longer than the picture makes the file longer than its frames.
+#[test]
+fn a_part_without_a_frame_replaces_nothing() {
+    let folder = Folder::new();
+    let sound = tone("audioconvert ! avenc_aac").replace("num-buffers=47", "num-buffers=470");
+    let video = h264(24, "width=64,height=48,framerate=24/1", "matroskamux");
+    let Some(film) = folder.make("film.mkv", &format!("{sound} {video}")) else {
+        return;
+    };
+    for name in ["out.mp4", "out.mkv", "out.webm"] {
+        let output = folder.path(name);
+        write(&output, b"precious");
+        for start in ["3", "9"] {
+            let options = ["--overwrite", "--start", start, "--motion", "off"];
+            refused(&folder, &film, &output, &options, &["film.mkv"]);
+            assert_eq!(std::fs::read(&output).unwrap(), b"precious");
+        }
+    }
 }
 
 #[test]
@@ -42,7 +70,10 @@ fn the_input_is_never_replaced() {
     let link = folder.path("link.mp4");
     std::fs::hard_link(&film, &link).unwrap();
     for output in [&film, &link] {
-        refused(&folder, &film, output, &["--overwrite"], &["same file"]);
+        let done = unchanged(&film, output, &["--overwrite"]);
+        let errors = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(2), "{errors}");
+        assert!(errors.contains("same file"), "{errors}");
     }
     assert_eq!(std::fs::read(&film).unwrap(), before);
 }
@@ -52,7 +83,13 @@ fn files_that_cannot_be_read() {
     let folder = Folder::new();
     let output = folder.path("out.mp4");
     let missing = folder.path("missing.mp4");
-    refused(&folder, &missing, &output, &[], &["missing.mp4", "found"]);
+    refused(
+        &folder,
+        &missing,
+        &output,
+        &[],
+        &["missing.mp4", "No such file or directory"],
+    );
     let text = folder.path("text.mp4");
     write(
         &text,
@@ -77,6 +114,19 @@ fn files_that_cannot_be_read() {
         &[],
         &["broken.png", "picture"],
     );
+    for (name, bytes, kind) in [
+        ("a.heic", &b"\0\0\0\x18ftypheic\0\0\0\0"[..], "HEIC"),
+        ("a.avif", b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF"),
+        ("a.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    ] {
+        let input = folder.path(name);
+        write(&input, bytes);
+        for output in ["out.png", "out.mp4"] {
+            let output = folder.path(output);
+            let words = [name, kind, "PNG, JPEG, WebP, BMP, TIFF and GIF"];
+            refused(&folder, &input, &output, &[], &words);
+        }
+    }
     std::fs::create_dir(folder.path("folder")).unwrap();
     refused(&folder, &folder.path("folder"), &output, &[], &["folder"]);
 }
@@ -122,7 +172,7 @@ fn damaged_films_end() {
         let errors = String::from_utf8(done.stderr).unwrap();
         // Damage that decoders conceal is no failure; what fails leaves no file.
         match done.status.code() {
-            Some(0) => std::fs::remove_file(&output).unwrap(),
+            Some(0 | 3) => std::fs::remove_file(&output).unwrap(),
             code => assert_eq!(code, Some(1), "{errors}"),
         }
         assert!(!errors.contains("panicked"), "{errors}");
@@ -142,8 +192,11 @@ fn outputs_that_cannot_be_written() {
         &[],
         &["folder.mp4", "cannot be written"],
     );
-    for name in ["out.txt", "out"] {
-        refused(&folder, &film, &folder.path(name), &[], &[name, ".mp4"]);
+    for name in ["out.txt", "out", "out.gif", "out.heic", "out.avif"] {
+        let kinds = [
+            name, ".mp4", ".webm", ".png", ".jpg", ".webp", ".bmp", ".tif",
+        ];
+        refused(&folder, &film, &folder.path(name), &[], &kinds);
     }
     refused(
         &folder,
@@ -190,6 +243,17 @@ fn options_that_do_not_go_together() {
     refused(&folder, &film, &mp4, &["--quality", "60"], &["51"]);
     refused(&folder, &film, &mp4, &["--start", "100"], &["ends at"]);
     refused(&folder, &film, &mp4, &["--fps", "30"], &["--fps"]);
+}
+
+/// As `nca-restyle ... 2>&1 | head -1` does it.
+#[test]
+fn nobody_has_to_read_what_is_said() {
+    let folder = Folder::new();
+    let mut command = restyle([folder.path("missing.mp4"), folder.path("out.mp4")]);
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    drop(child.stdout.take());
+    assert_eq!(finish(child).status.code(), Some(1));
 }
 
 #[test]

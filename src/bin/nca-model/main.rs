@@ -6,12 +6,14 @@ mod consistency;
 mod convert;
 mod engine;
 mod info;
+mod output;
 mod picture;
 mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 /// Looks into model files, converts them, runs an automaton on a state, and measures how its style
@@ -50,7 +52,26 @@ enum Command {
 fn main() -> ExitCode {
     // SAFETY: no other thread runs yet.
     unsafe { nca::engine::look_for_no_session() };
-    let result = match Args::parse().command {
+    nca::unfinished::survive_size_limit();
+    let command = Args::parse().command;
+    let result = catch_interruption().and_then(|()| run(command));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nca-model: {}", nca::sentence(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ctrl-C ends the program at once, and leaves no half of a file.
+fn catch_interruption() -> anyhow::Result<()> {
+    const INTERRUPTED: u8 = 130;
+    ctrlc::set_handler(|| nca::unfinished::give_up(INTERRUPTED)).context("cannot catch Ctrl-C")
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Info { model } => info::info(&model),
         Command::Convert {
             input,
@@ -59,12 +80,5 @@ fn main() -> ExitCode {
         } => convert::convert(&input, &output, overwrite),
         Command::Run(run) => run.run(),
         Command::Consistency(consistency) => consistency.run(),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("nca-model: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }

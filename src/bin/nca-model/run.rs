@@ -1,3 +1,4 @@
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use nca::{Size, State};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::engine::EngineArgs;
+use crate::output;
 use crate::picture::read_picture;
 
 #[derive(Parser)]
@@ -33,6 +35,9 @@ pub(crate) struct Run {
     /// Picture to write the output channels to.
     #[arg(long)]
     picture: Option<PathBuf>,
+    /// Replace what stands at --out and --picture.
+    #[arg(long)]
+    overwrite: bool,
     /// Of the noise in a start state.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -42,6 +47,12 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
+        for path in [Some(&self.out), self.picture.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            output::check(path, self.overwrite)?;
+        }
         let model = Arc::new(Model::find(&self.model)?);
         let frame = self.frame.as_deref().map(read_picture).transpose()?;
         let state = self.state.as_deref().map(read_state).transpose()?;
@@ -70,12 +81,20 @@ impl Run {
             let mut pixels = vec![0; size.pixels() * 3];
             let mut picture = FrameMut::packed(&mut pixels, size.width * 3, size, Packing::RGB)?;
             engine.render(&mut picture, 1.0)?;
-            let (width, height) = (size.width as u32, size.height as u32);
-            image::save_buffer(path, &pixels, width, height, image::ColorType::Rgb8)
+            write_picture(&pixels, size, path)
                 .with_context(|| format!("cannot write the picture {}", path.display()))?;
         }
         Ok(())
     }
+}
+
+fn write_picture(pixels: &[u8], size: Size, path: &Path) -> anyhow::Result<()> {
+    let format = image::ImageFormat::from_path(path)?;
+    let (width, height) = (size.width as u32, size.height as u32);
+    let mut file = Cursor::new(Vec::new());
+    let colours = image::ColorType::Rgb8;
+    image::write_buffer_with_format(&mut file, pixels, width, height, colours, format)?;
+    Ok(nca::replace_file(path, file.get_ref())?)
 }
 
 fn read_state(path: &Path) -> anyhow::Result<State> {

@@ -36,10 +36,13 @@ pub struct Args {
     /// Model file to write (.pt or .safetensors).
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Replace the model file if it exists already.
+    #[arg(long)]
+    pub overwrite: bool,
     /// Goes on with the run in this folder, as it was asked for then; only --iterations, --max-time,
     /// --device and --threads may be given anew.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
-        "style", "prompt", "prompt_picture", "aesthetic", "content", "out", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
+        "style", "prompt", "prompt_picture", "aesthetic", "content", "out", "overwrite", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
         "temporal_weight", "age_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
         "warmup", "steps", "from",

@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod interruption;
 mod progress;
 mod run;
 
@@ -10,10 +11,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    nca::unfinished::survive_size_limit();
     match run::run(&args::Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("nca-train: {error:#}");
+            eprintln!("nca-train: {}", nca::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }

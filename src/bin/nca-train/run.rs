@@ -1,8 +1,6 @@
 //! A run from its beginning, or from where it stopped, to its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail, ensure};
@@ -23,12 +21,14 @@ use nca::train::style::{Look, MovingStyle};
 use nca::train::trainer::Trainer;
 use nca::train::vgg::Vgg;
 use nca::train::{TrainError, caught, device, preview, weights};
+use nca::unfinished::check_target;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};
 
 use crate::args::{Args, FeaturesName, RecipeName};
 use crate::config::{self, Beginning, Config, Features};
+use crate::interruption;
 use crate::progress::Progress;
 
 /// Pictures that are not trained on but shown in previews.
@@ -43,6 +43,7 @@ const LOG: u64 = 10;
 const CHECKPOINT: Duration = Duration::from_secs(120);
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    interruption::listen()?;
     if let Some(threads) = args.threads {
         use_threads(threads)?;
     }
@@ -63,6 +64,14 @@ fn use_threads(threads: usize) -> anyhow::Result<()> {
 }
 
 fn begin(args: &Args, device: Device) -> anyhow::Result<()> {
+    let out = args
+        .out
+        .as_deref()
+        .context("--out is needed, or --resume")?;
+    let run = args.run.clone();
+    let run = run.unwrap_or_else(|| out.with_extension("run"));
+    check_run(&run)?;
+    check_out(out, args.overwrite)?;
     let features = choose_features(args)?;
     ensure!(
         args.recipe == RecipeName::Notebook
@@ -74,19 +83,32 @@ fn begin(args: &Args, device: Device) -> anyhow::Result<()> {
         false => Some(weights::clip_folder(args.weights.as_deref())?),
     };
     let config = Config::of(args, features, clip)?;
-    let extension = config.out.extension().and_then(|e| e.to_str());
+    let (trainer, held_out) = prepare(&config, device)?;
+    let folder = RunFolder::create(&run, &config)?;
+    train(args, &config, trainer, &held_out, folder)
+}
+
+/// That the model can be written, which is done for the first time after minutes.
+fn check_out(out: &Path, overwrite: bool) -> anyhow::Result<()> {
+    let extension = out.extension().and_then(|extension| extension.to_str());
     ensure!(
         matches!(extension, Some("pt" | "safetensors")),
         "cannot write a model to {}: its name must end in .safetensors or .pt",
-        config.out.display()
+        out.display()
     );
-    let (trainer, held_out) = prepare(&config, device)?;
-    let folder = args
-        .run
-        .clone()
-        .unwrap_or_else(|| config.out.with_extension("run"));
-    let folder = RunFolder::create(&folder, &config)?;
-    train(args, &config, trainer, &held_out, folder)
+    check_target(out, overwrite)
+        .with_context(|| format!("cannot write the model file {}", out.display()))
+}
+
+/// That a run can be kept in a folder, which is made, with all above it, when training begins.
+fn check_run(run: &Path) -> anyhow::Result<()> {
+    RunFolder::refuse_existing(run)?;
+    let run = std::path::absolute(run)?;
+    let above = run.ancestors().find(|folder| folder.exists());
+    let above = above.unwrap_or(&run);
+    // Any name that is not there.
+    check_target(&above.join("config.json.new"), true)
+        .with_context(|| format!("cannot write the folder of the run {}", run.display()))
 }
 
 fn resume(args: &Args, path: &Path, device: Device) -> anyhow::Result<()> {
@@ -94,6 +116,7 @@ fn resume(args: &Args, path: &Path, device: Device) -> anyhow::Result<()> {
     if let Some(iterations) = args.iterations {
         config.extent.iterations = iterations;
     }
+    check_out(&config.out, true)?;
     let refuse = |why| TrainError::Resume {
         path: path.into(),
         why,
@@ -240,15 +263,7 @@ fn train(
     held_out: &Content,
     mut folder: RunFolder,
 ) -> anyhow::Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = stop.clone();
-    ctrlc::set_handler(move || {
-        // The second time there is no patience.
-        if stopped.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .context("cannot catch Ctrl-C")?;
+    interruption::training_begins();
     let iterations = config.extent.iterations;
     let end = args.max_time.map(|time| Instant::now() + time);
     let progress = Progress::new(trainer.iteration(), iterations);
@@ -259,7 +274,7 @@ fn train(
     let why = loop {
         if trainer.iteration() >= iterations {
             break "All iterations are done";
-        } else if stop.load(Ordering::Relaxed) {
+        } else if interruption::stop() {
             break "Stopped";
         } else if end.is_some_and(|end| Instant::now() >= end) {
             break "The time is over";
@@ -289,7 +304,7 @@ fn train(
     };
     progress.finish();
     save(config, &mut trainer, &folder, &losses)?;
-    if !trainer.iteration().is_multiple_of(PREVIEW) {
+    if !trainer.iteration().is_multiple_of(PREVIEW) && !interruption::stop() {
         look(config, &trainer, held_out, &mut folder)?;
     }
     println!(

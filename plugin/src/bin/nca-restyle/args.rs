@@ -13,9 +13,12 @@ const USAGE: &str = "nca-restyle [OPTIONS] IN OUT
 
 /// Restyles a video or a picture with a trained neural cellular automaton.
 ///
-/// Sound, subtitles, orientation, frame times and colours of a video are kept. The ending of OUT
-/// says what is written: .mp4, .m4v, .mov, .mkv or .webm; a picture becomes .png or .jpg, or, with
-/// one of the endings of a video, a clip in which the style grows.
+/// Sound, subtitles, orientation, frame times and colours of a video are kept. Any video that
+/// GStreamer reads is restyled, and pictures of the kinds PNG, JPEG, WebP, BMP, TIFF and GIF.
+///
+/// The ending of OUT says what is written: .mp4, .m4v, .mov, .mkv or .webm; a picture becomes .png,
+/// .jpg, .webp, .bmp or .tif, or, with one of the endings of a video, a clip in which the style
+/// grows. A picture that moves (GIF, PNG, WebP) becomes a video with its own frame times.
 #[derive(Parser, Debug)]
 #[command(name = "nca-restyle", version, override_usage = USAGE)]
 pub struct Args {
@@ -97,7 +100,7 @@ pub struct Style {
     #[arg(value_parser = ["off", "fast", "balanced", "fine"])]
     pub motion: String,
 
-    /// Let the style live on over hard cuts, at which it otherwise starts anew
+    /// Let the style live on over hard cuts, at which it is reset otherwise
     #[arg(long)]
     pub ignore_cuts: bool,
 }

@@ -159,6 +159,46 @@ impl Encoder {
         }
     }
 
+    /// Whether the encoder and the container, which accepts these caps, take pictures of a size.
+    ///
+    /// # Errors
+    /// A sentence that names the smallest or the largest size that they take.
+    pub fn check_size(
+        &self,
+        container: Container,
+        accepted: &gst::Caps,
+        (width, height): (u32, u32),
+    ) -> Result<()> {
+        let taken = self.element.static_pad("sink");
+        let taken = taken.map_or_else(gst::Caps::new_any, |pad| pad.pad_template_caps());
+        let made = self.made();
+        let codec = codec_of(&made);
+        let stored = accepted.iter().filter(|stored| stored.name() == codec);
+        let all: Vec<_> = taken.iter().chain(stored).collect();
+        let (least_width, most_width) = range(&all, "width");
+        let (least_height, most_height) = range(&all, "height");
+        let asked = format!(
+            "{width}x{height} pixels in {} files from {}",
+            container.name(),
+            self.name
+        );
+        if width < least_width || height < least_height {
+            bail!(
+                "{asked} are too small; {least_width}x{least_height} is the smallest; see --size"
+            );
+        }
+        if width > most_width || height > most_height {
+            bail!("{asked} are too large; {most_width}x{most_height} is the largest; see --size");
+        }
+        Ok(())
+    }
+
+    /// What the encoder makes.
+    fn made(&self) -> gst::Caps {
+        let pad = self.element.static_pad("src");
+        pad.map_or_else(gst::Caps::new_empty, |pad| pad.pad_template_caps())
+    }
+
     /// The element between encoder and muxer that brings the stream into the muxer's form, if one
     /// is needed.
     ///
@@ -169,11 +209,8 @@ impl Encoder {
         container: Container,
         accepted: &gst::Caps,
     ) -> Result<Option<gst::Element>> {
-        let made = self
-            .element
-            .static_pad("src")
-            .map_or_else(gst::Caps::new_empty, |pad| pad.pad_template_caps());
-        let codec = made.structure(0).map_or("", |made| made.name().as_str());
+        let made = self.made();
+        let codec = codec_of(&made);
         if !accepted.iter().any(|accepted| accepted.name() == codec) {
             bail!(
                 "{} files do not hold what {} makes",
@@ -200,6 +237,21 @@ impl Encoder {
         };
         elements::make(parser).map(Some)
     }
+}
+
+fn codec_of(made: &gst::Caps) -> &str {
+    made.structure(0).map_or("", |made| made.name().as_str())
+}
+
+/// The least and the most that all of these take of a side.
+fn range(taken: &[&gst::StructureRef], side: &str) -> (u32, u32) {
+    let ranges = taken
+        .iter()
+        .filter_map(|taken| taken.get::<gst::IntRange<i32>>(side).ok());
+    ranges.fold((1, u32::MAX), |(least, most), range| {
+        let (min, max) = (range.min().max(1), range.max().max(1));
+        (least.max(min.unsigned_abs()), most.min(max.unsigned_abs()))
+    })
 }
 
 impl Rate {

@@ -34,8 +34,8 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
     if frames == 0 {
         bail!("a clip of {length} would have no frame");
     }
-    let picture = picture::read(input)?;
-    let (width, height) = picture.pixels.dimensions();
+    let pixels = picture::read(input)?.shown();
+    let (width, height) = pixels.dimensions();
     let incoming = Incoming {
         width,
         height,
@@ -53,10 +53,10 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
     let progress = Progress::new(&shown_name(input), Some(length), args.quiet);
     let writer = Writer::new(container, output)?;
     let branch = video::add(&writer, &incoming, args, &style, &progress)?;
-    let source = still::source(picture.pixels, framerate, frames)?;
+    let caps = still::caps(width, height, framerate)?;
+    let source = still::source(&caps, still::repeat(pixels.into_raw(), framerate, frames));
     writer.pipeline.add(&source)?;
     let pad = source.static_pad("src").context("appsrc has no pad")?;
-    let caps = still::caps(width, height, framerate)?;
     branch.on_found()(&caps);
     pad.link(&branch.sink)?;
     playback::run(&writer, None, &progress)

@@ -1,5 +1,6 @@
 //! `nca-restyle`: restyles a video or picture file with a trained neural cellular automaton.
 
+mod animation;
 mod args;
 mod clip;
 mod colorimetry;
@@ -8,12 +9,15 @@ mod elements;
 mod encoder;
 mod filter;
 mod growing;
+mod interruption;
 mod job;
 mod markup;
 mod media;
+mod message;
 mod output;
 mod picture;
 mod playback;
+mod profile;
 mod progress;
 mod reader;
 mod stall;
@@ -21,77 +25,79 @@ mod still;
 mod targets;
 mod time;
 mod tracks;
+mod truncation;
 mod video;
 mod writer;
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::Parser;
 
 use args::Args;
-use playback::Ending;
+use job::Outcome;
 use targets::Target;
 
-/// Set by Ctrl-C and by a request to terminate; work in progress then ends and cleans up.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
+const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
-/// What shells expect of a program that ended on SIGINT: 128 and the signal's number.
-const INTERRUPTED_CODE: u8 = 130;
+/// All were restyled, but not all of them were whole.
+const INCOMPLETE: u8 = 3;
 
 fn main() -> ExitCode {
     // SAFETY: no other thread runs yet.
     unsafe { nca::engine::look_for_no_session() };
+    nca::unfinished::survive_size_limit();
     let args = Args::parse();
     let targets = match targets::plan(&args.paths, args.output_folder.as_deref()) {
         Ok(targets) => targets,
         Err(error) => {
-            eprintln!("nca-restyle: {error}\nFor more information, try '--help'.");
+            message::say(&format!("{error}\nFor more information, try '--help'."));
             return WRONG_USAGE.into();
         }
     };
     if let Err(error) = prepare() {
-        eprintln!("nca-restyle: {error:#}");
-        return ExitCode::FAILURE;
+        message::say(&nca::sentence(error.as_ref()));
+        return FAILED.into();
     }
-    restyle_all(&targets, &args)
+    let code = restyle_all(&targets, &args);
+    if writer::is_one_left_to_itself() {
+        nca::unfinished::give_up(code);
+    }
+    code.into()
 }
 
 fn prepare() -> Result<()> {
+    interruption::listen()?;
     gst::init().context("GStreamer does not start")?;
-    gstnca::register_static().context("the element ncafilter cannot be registered")?;
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
-        .context("Ctrl-C cannot be listened to")
+    gstnca::register_static().context("the element ncafilter cannot be registered")
 }
 
-/// One after the other: the automaton itself already uses every core.
-fn restyle_all(targets: &[Target], args: &Args) -> ExitCode {
-    let mut failed = 0;
+/// One after the other: the automaton itself already uses every core. The exit code.
+fn restyle_all(targets: &[Target], args: &Args) -> u8 {
+    let (mut failed, mut incomplete) = (0, 0);
     for target in targets {
-        match job::restyle(target, args) {
-            Ok(Ending::Complete) => {}
-            Ok(Ending::Interrupted) => {
-                eprintln!("nca-restyle: interrupted; nothing was left behind");
-                return INTERRUPTED_CODE.into();
+        let outcome = job::restyle(target, args);
+        match outcome {
+            Ok(Outcome::Complete) => {}
+            Ok(Outcome::Incomplete) => incomplete += 1,
+            // Whatever fails then fails because of it.
+            _ if interruption::interrupted() => {
+                interruption::say();
+                return interruption::EXIT_CODE;
             }
+            Ok(Outcome::Interrupted) => {}
             Err(error) => {
-                eprintln!("nca-restyle: {error:#}");
+                message::say(&nca::sentence(error.as_ref()));
                 failed += 1;
             }
         }
     }
-    if failed == 0 {
-        return ExitCode::SUCCESS;
+    if failed > 0 && targets.len() > 1 {
+        message::say(&format!("{failed} of {} files failed", targets.len()));
     }
-    if targets.len() > 1 {
-        eprintln!("nca-restyle: {failed} of {} files failed", targets.len());
+    match (failed, incomplete) {
+        (0, 0) => 0,
+        (0, _) => INCOMPLETE,
+        _ => FAILED,
     }
-    ExitCode::FAILURE
-}
-
-/// Whether the user wants the program to end.
-fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
 }

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use tempfile::TempPath;
+use anyhow::{Result, anyhow, bail};
+use nca::unfinished::Unfinished;
 
 /// A file in the making; dropped before [`Output::finish`] it leaves nothing behind.
 pub struct Output {
-    temporary: TempPath,
+    unfinished: Unfinished,
     target: PathBuf,
     overwrite: bool,
 }
@@ -17,15 +17,19 @@ impl Output {
     /// Begins a file beside `target`.
     ///
     /// # Errors
-    /// When the target exists and is not to be replaced, is no ordinary file, is the input, or its
-    /// folder cannot be written to.
-    pub fn begin(target: &Path, input: &Path, overwrite: bool) -> Result<Self> {
-        if target.exists() {
-            if same_file::is_same_file(target, input).unwrap_or(false) {
-                bail!("input and output are the same file");
+    /// When the target exists and is not to be replaced, is no ordinary file, or its folder cannot
+    /// be written to.
+    pub fn begin(target: &Path, overwrite: bool) -> Result<Self> {
+        // Nothing is opened to find out: a named pipe would wait for whoever reads it.
+        if let Ok(there) = fs::metadata(target) {
+            if there.is_dir() {
+                bail!("{} is a folder, not a file to write", target.display());
             }
-            if !target.is_file() {
-                bail!("{} is not a file that can be written", target.display());
+            if !there.is_file() {
+                bail!(
+                    "{} is not a file that can be written, but a device, a pipe or a socket",
+                    target.display()
+                );
             }
             if !overwrite {
                 bail!(
@@ -34,10 +38,9 @@ impl Output {
                 );
             }
         }
-        // Renaming onto a link would replace the link and not the file behind it.
-        let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+        let target = behind_links(target);
         Ok(Self {
-            temporary: beside(&target)?,
+            unfinished: beside(&target)?,
             target,
             overwrite,
         })
@@ -45,44 +48,56 @@ impl Output {
 
     /// Where to write.
     pub fn path(&self) -> &Path {
-        &self.temporary
+        self.unfinished.path()
     }
 
     /// Another file in the same folder, which is removed when dropped.
-    pub fn scratch(&self) -> Result<TempPath> {
+    pub fn scratch(&self) -> Result<Unfinished> {
         beside(&self.target)
     }
 
     /// Gives the complete file its name.
     pub fn finish(self) -> Result<()> {
-        let shown = self.target.display();
-        let result = if self.overwrite {
-            self.temporary.persist(&self.target)
-        } else {
-            self.temporary.persist_noclobber(&self.target)
-        };
-        result
-            .map_err(|error| error.error)
-            .with_context(|| format!("{shown} cannot be written"))
+        let Self {
+            unfinished,
+            target,
+            overwrite,
+        } = self;
+        unfinished
+            .persist(&target, overwrite)
+            .map_err(|error| cannot_be_written(&target, &error))
     }
 }
 
-fn beside(target: &Path) -> Result<TempPath> {
-    let folder = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".nca-restyle-").suffix(".part");
-    #[cfg(unix)]
-    {
-        // As any new file: what the user's mask leaves of this.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+fn beside(target: &Path) -> Result<Unfinished> {
+    match Unfinished::beside(target, ".nca-restyle-", ".part") {
+        Ok((_, unfinished)) => Ok(unfinished),
+        Err(error) => Err(cannot_be_written(target, &error)),
     }
-    let file = builder
-        .tempfile_in(folder)
-        .map_err(|error| error.kind())
-        .map_err(|kind| anyhow::anyhow!("{} cannot be written: {kind}", target.display()))?;
-    Ok(file.into_temp_path())
+}
+
+fn cannot_be_written(target: &Path, error: &std::io::Error) -> anyhow::Error {
+    anyhow!(
+        "{} cannot be written: {}",
+        target.display(),
+        nca::sentence(error)
+    )
+}
+
+/// The path that a link leads to, and one that leads to none: renaming onto a link would replace
+/// the link and not the file behind it.
+pub fn behind_links(path: &Path) -> PathBuf {
+    /// As many as Linux follows.
+    const MOST: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        if let Ok(there) = fs::canonicalize(&path) {
+            return there;
+        }
+        match fs::read_link(&path) {
+            Ok(next) => path = path.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => break,
+        }
+    }
+    path
 }

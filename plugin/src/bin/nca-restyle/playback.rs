@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use gst::MessageView;
 use gst::prelude::*;
 
-use crate::interrupted;
+use crate::interruption::interrupted;
 use crate::progress::Progress;
 use crate::reader::{Cut, Waiting};
 use crate::stall::Patience;
@@ -34,20 +34,25 @@ const BEAT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// Runs the pipeline until everything is written, and stops it.
 ///
 /// # Errors
-/// What an element says went wrong, as a sentence.
+/// What an element says went wrong, as a sentence, or that there was no frame.
 pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
     let ending = run_started(writer, cutting, progress);
-    // Nothing can be done about an element that does not stop in order.
-    let _ = writer.pipeline.set_state(gst::State::Null);
+    if let Ok(Ending::Complete) = ending {
+        progress.complete();
+    }
+    writer.stop();
+    if let Ok(Ending::Complete) = ending
+        && progress.frames() == 0
+    {
+        bail!("it has no frame to restyle, or none in the part that was asked for");
+    }
     ending
 }
 
 fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
-    let pipeline = &writer.pipeline;
     let mut bus = Listener::new(writer, progress)?;
     if let Some(Cutting { cut, gate, streams }) = cutting {
-        // A change of state that fails is explained on the bus.
-        let _ = pipeline.set_state(gst::State::Paused);
+        writer.go(gst::State::Paused);
         let mut waiting = Vec::with_capacity(streams);
         while waiting.len() < streams {
             if let Some(ending) = bus.listen()? {
@@ -60,7 +65,7 @@ fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -
         }
         waiting.into_iter().for_each(Waiting::release);
     }
-    let _ = pipeline.set_state(gst::State::Playing);
+    writer.go(gst::State::Playing);
     loop {
         if let Some(ending) = bus.listen()? {
             return Ok(ending);
@@ -97,9 +102,7 @@ impl<'a> Listener<'a> {
             gst::MessageType::Warning,
         ];
         let Some(message) = self.bus.timed_pop_filtered(BEAT, &kinds) else {
-            if self.patience.is_over() {
-                bail!("it is stuck: for minutes nothing was read, encoded or written");
-            }
+            self.patience.check()?;
             return Ok(None);
         };
         match message.view() {
@@ -120,6 +123,9 @@ impl<'a> Listener<'a> {
 }
 
 fn sentence(error: &gst::message::Error) -> anyhow::Error {
+    if let Some(error) = about_writing(error) {
+        return error;
+    }
     let text = error
         .error()
         .message()
@@ -140,4 +146,27 @@ fn sentence(error: &gst::message::Error) -> anyhow::Error {
         Some(reason) => anyhow!("{text}: {reason}"),
         None => anyhow!(text),
     }
+}
+
+/// What goes wrong with the file that is written: only the words of the system are of use there, and
+/// they end the details.
+fn about_writing(error: &gst::message::Error) -> Option<anyhow::Error> {
+    use gst::ResourceError as Kind;
+    let is = |kind| error.error().matches(kind);
+    if is(Kind::NoSpaceLeft) {
+        return Some(anyhow!("it cannot be written: No space left on device"));
+    }
+    let kinds = [
+        Kind::Write,
+        Kind::OpenWrite,
+        Kind::OpenReadWrite,
+        Kind::Close,
+        Kind::Sync,
+    ];
+    if !kinds.into_iter().any(is) {
+        return None;
+    }
+    let debug = error.debug()?;
+    let reason = debug.lines().last()?.rsplit(": ").next()?;
+    Some(anyhow!("it cannot be written: {reason}"))
 }

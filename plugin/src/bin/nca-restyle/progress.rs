@@ -8,6 +8,8 @@ use std::time::Instant;
 use gst::prelude::*;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::message;
+
 /// Shows how much is done, on a terminal; elsewhere it is silent.
 pub struct Progress {
     bar: ProgressBar,
@@ -63,9 +65,14 @@ impl Progress {
         });
     }
 
+    /// How many have passed.
+    pub fn frames(&self) -> u64 {
+        self.counter.frames.load(Ordering::Relaxed)
+    }
+
     /// Brings the bar up to date.
     pub fn tick(&self) {
-        let frames = self.counter.frames.load(Ordering::Relaxed);
+        let frames = self.frames();
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
         self.bar
             .set_position(self.counter.position.load(Ordering::Relaxed));
@@ -76,12 +83,16 @@ impl Progress {
         self.bar.tick();
     }
 
+    /// Shows that all is done: what a file says of its length is never quite that of its frames.
+    pub fn complete(&self) {
+        if let Some(length) = self.bar.length() {
+            self.counter.position.store(length, Ordering::Relaxed);
+        }
+    }
+
     /// Shows a line above the bar.
     pub fn warn(&self, line: &str) {
-        if !self.quiet {
-            self.bar
-                .suspend(|| eprintln!("nca-restyle: warning: {line}"));
-        }
+        self.bar.suspend(|| message::warn(self.quiet, line));
     }
 }
 

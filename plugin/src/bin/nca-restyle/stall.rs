@@ -1,14 +1,17 @@
-//! Tells a pipeline that is stuck from one that works slowly.
+//! Tells a pipeline that cannot come to its end from one that works slowly.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail};
 use gst::prelude::*;
 
-/// Watches whether anything moves.
-#[derive(Default)]
+/// Watches whether anything moves, and whether what is written is still there.
 pub struct Stall {
+    /// The file that is written.
+    file: PathBuf,
     activity: Arc<Activity>,
 }
 
@@ -23,6 +26,14 @@ struct Activity {
 const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Stall {
+    /// Nothing is watched yet but the file that is written.
+    pub fn new(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            activity: Arc::default(),
+        }
+    }
+
     /// Watches frames go into the filter and come out of it.
     pub fn watch_filter(&self, filter: &gst::Element) {
         for (name, restyling) in [("sink", true), ("src", false)] {
@@ -54,6 +65,7 @@ impl Stall {
     /// Begins to wait.
     pub fn patience(&self) -> Patience {
         Patience {
+            file: self.file.clone(),
             activity: Arc::clone(&self.activity),
             moves: 0,
             since: Instant::now(),
@@ -63,19 +75,30 @@ impl Stall {
 
 /// How long nothing has moved.
 pub struct Patience {
+    file: PathBuf,
     activity: Arc<Activity>,
     moves: u64,
     since: Instant,
 }
 
 impl Patience {
-    /// Whether nothing moves any more; to be asked now and then.
-    pub fn is_over(&mut self) -> bool {
+    /// To be asked now and then.
+    ///
+    /// # Errors
+    /// When nothing moves any more, or the file has gone, which is noticed by no one else before all
+    /// of it is written.
+    pub fn check(&mut self) -> Result<()> {
         let moves = self.activity.moves.load(Ordering::Relaxed);
         if moves != self.moves || self.activity.restyling.load(Ordering::Relaxed) {
             self.moves = moves;
             self.since = Instant::now();
         }
-        self.since.elapsed() > PATIENCE
+        if self.since.elapsed() > PATIENCE {
+            bail!("it is stuck: for minutes nothing was read, encoded or written");
+        }
+        if !self.file.exists() {
+            bail!("the folder or the file that it is written to was removed meanwhile");
+        }
+        Ok(())
     }
 }

@@ -1,12 +1,9 @@
-//! A picture as a source of frames.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! Pictures as a source of frames.
 
 use anyhow::Result;
 use gst::prelude::*;
-use image::RgbaImage;
 
-/// The caps of frames as [`source`] gives them.
+/// The caps of RGBA frames; a framerate of 0/1 is a variable one.
 pub fn caps(width: u32, height: u32, framerate: gst::Fraction) -> Result<gst::Caps> {
     Ok(
         gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgba, width, height)
@@ -16,43 +13,50 @@ pub fn caps(width: u32, height: u32, framerate: gst::Fraction) -> Result<gst::Ca
     )
 }
 
-/// A source that gives the picture `count` times, with times by `framerate` unless it is 0/1.
-pub fn source(pixels: RgbaImage, framerate: gst::Fraction, count: u64) -> Result<gst_app::AppSrc> {
-    let (width, height) = pixels.dimensions();
-    let caps = caps(width, height, framerate)?;
-    let frame = gst::Buffer::from_mut_slice(pixels.into_raw());
+/// A source that gives the frames of `next`, which have their times, until there are none.
+pub fn source(
+    caps: &gst::Caps,
+    mut next: impl FnMut() -> Option<gst::Buffer> + Send + 'static,
+) -> gst_app::AppSrc {
+    let callbacks = gst_app::AppSrcCallbacks::builder()
+        // The source is told when it is being stopped; what it then answers is of no use.
+        .need_data(move |source, _| match next() {
+            Some(buffer) => {
+                let _ = source.push_buffer(buffer);
+            }
+            None => {
+                let _ = source.end_of_stream();
+            }
+        })
+        .build();
+    gst_app::AppSrc::builder()
+        .caps(caps)
+        .format(gst::Format::Time)
+        .callbacks(callbacks)
+        .build()
+}
+
+/// The same picture `count` times.
+pub fn repeat(
+    pixels: Vec<u8>,
+    framerate: gst::Fraction,
+    count: u64,
+) -> impl FnMut() -> Option<gst::Buffer> + Send + 'static {
+    let frame = gst::Buffer::from_mut_slice(pixels);
     let time_of = move |index: u64| {
         gst::ClockTime::SECOND.mul_div_floor(
             index * framerate.denom().unsigned_abs() as u64,
             framerate.numer().unsigned_abs() as u64,
         )
     };
-    let next = AtomicU64::new(0);
-    let callbacks = gst_app::AppSrcCallbacks::builder()
-        .need_data(move |source, _| {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            // The source is told when it is being stopped; what it then answers is of no use.
-            if index >= count {
-                let _ = source.end_of_stream();
-                return;
-            }
-            let mut buffer = frame.clone();
-            let meta = buffer.make_mut();
-            if framerate.numer() > 0 {
-                let start = time_of(index);
-                meta.set_pts(start);
-                meta.set_duration(
-                    time_of(index + 1)
-                        .zip(start)
-                        .map(|(end, start)| end - start),
-                );
-            }
-            let _ = source.push_buffer(buffer);
-        })
-        .build();
-    Ok(gst_app::AppSrc::builder()
-        .caps(&caps)
-        .format(gst::Format::Time)
-        .callbacks(callbacks)
-        .build())
+    let mut indices = 0..count;
+    move || {
+        let index = indices.next()?;
+        let (start, end) = (time_of(index)?, time_of(index + 1)?);
+        let mut buffer = frame.clone();
+        let meta = buffer.make_mut();
+        meta.set_pts(start);
+        meta.set_duration(end - start);
+        Some(buffer)
+    }
 }

@@ -1,9 +1,10 @@
 //! Which files are read and which are written, decided as `cp` does it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::container::Container;
-use crate::picture;
+use crate::{output, picture};
 
 /// One file to read and one to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,8 +18,15 @@ pub struct Target {
 /// Pairs inputs with outputs.
 ///
 /// # Errors
-/// A sentence on how to call the program, when the paths do not tell what is meant.
+/// A sentence on how to call the program, when the paths do not tell what is meant, or when a file
+/// would be written to that is also read, or twice.
 pub fn plan(paths: &[PathBuf], folder: Option<&Path>) -> Result<Vec<Target>, String> {
+    let targets = pair(paths, folder)?;
+    refuse_overlaps(&targets)?;
+    Ok(targets)
+}
+
+fn pair(paths: &[PathBuf], folder: Option<&Path>) -> Result<Vec<Target>, String> {
     if let Some(folder) = folder {
         return into_folder(paths, folder);
     }
@@ -52,14 +60,6 @@ fn into_folder(inputs: &[PathBuf], folder: &Path) -> Result<Vec<Target>, String>
         if let Some(extension) = replaced_extension(input) {
             output.set_extension(extension);
         }
-        if let Some(earlier) = targets.iter().find(|target| target.output == output) {
-            return Err(format!(
-                "{} and {} would both be written to {}",
-                earlier.input.display(),
-                input.display(),
-                output.display()
-            ));
-        }
         targets.push(Target {
             input: input.clone(),
             output,
@@ -67,6 +67,68 @@ fn into_folder(inputs: &[PathBuf], folder: &Path) -> Result<Vec<Target>, String>
         });
     }
     Ok(targets)
+}
+
+fn refuse_overlaps(targets: &[Target]) -> Result<(), String> {
+    let inputs: HashMap<Place, &Path> = targets
+        .iter()
+        .map(|target| (Place::of(&target.input), target.input.as_path()))
+        .collect();
+    let mut outputs: HashMap<Place, &Path> = HashMap::new();
+    for target in targets {
+        let place = Place::of(&target.output);
+        if place == Place::of(&target.input) {
+            return Err(format!(
+                "{} and {} are the same file; a restyled file never replaces its own input",
+                target.input.display(),
+                target.output.display()
+            ));
+        }
+        if let Some(input) = inputs.get(&place) {
+            return Err(format!(
+                "{} is to be restyled and would be replaced by the restyled {}",
+                input.display(),
+                target.input.display()
+            ));
+        }
+        if let Some(earlier) = outputs.insert(place, &target.input) {
+            return Err(format!(
+                "{} and {} would both be written to {}",
+                earlier.display(),
+                target.input.display(),
+                target.output.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Which file a path means, however it is written and wherever links lead.
+#[derive(PartialEq, Eq, Hash)]
+enum Place {
+    /// Device and number of one that exists.
+    #[cfg(unix)]
+    File(u64, u64),
+    Path(PathBuf),
+}
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        #[cfg(unix)]
+        if let Ok(file) = std::fs::metadata(path) {
+            use std::os::unix::fs::MetadataExt;
+            return Self::File(file.dev(), file.ino());
+        }
+        let path = output::behind_links(path);
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let folder = std::fs::canonicalize(folder)
+            .or_else(|_| std::path::absolute(folder))
+            .unwrap_or_else(|_| folder.to_owned());
+        Self::Path(folder.join(path.file_name().unwrap_or_default()))
+    }
 }
 
 /// The ending that stands for an input's own where files of that kind are not written.

@@ -109,6 +109,7 @@ pub fn add(
         .request_pad_simple("video_%u")
         .context("the muxer takes no video")?;
     drop_orientation(&pad);
+    encoder.check_size(writer.container, &pad.pad_template_caps(), (width, height))?;
     chain.extend(encoder.parser(writer.container, &pad.pad_template_caps())?);
     chain.push(elements::make("queue")?);
 
