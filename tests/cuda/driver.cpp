@@ -66,6 +66,8 @@ std::mutex mutex;
 std::map<uintptr_t, size_t> allocations;
 size_t memory_left = size_t(4) << 30;
 int failure = SUCCESS;
+int push_failure = SUCCESS;
+std::atomic<int> pushed{0};
 std::atomic<unsigned> launches{0};
 
 void enqueue(Stream *stream, Work work) {
@@ -113,6 +115,10 @@ extern "C" {
 void emulated_failure(int result) { failure = result; }
 // For tests: bytes that can still be allocated.
 void emulated_memory(size_t bytes) { memory_left = bytes; }
+// For tests: pushing a context returns this from now on.
+void emulated_push_failure(int result) { push_failure = result; }
+// For tests: contexts that were pushed and not popped; negative: somebody else's were popped.
+int emulated_balance() { return pushed; }
 
 int cuInit(unsigned) { return SUCCESS; }
 int cuDriverGetVersion(int *version) { *version = 12010; return SUCCESS; }
@@ -133,11 +139,15 @@ int cuDeviceGetAttribute(int *value, int attribute, int) {
     default: return INVALID_VALUE;
     }
 }
-int cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return SUCCESS; }
 int cuDevicePrimaryCtxRetain(void **context, int) { *context = &memory_left; return SUCCESS; }
 int cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
-int cuCtxPushCurrent_v2(void *) { return SUCCESS; }
-int cuCtxPopCurrent_v2(void **context) { *context = &memory_left; return SUCCESS; }
+int cuCtxPushCurrent_v2(void *) {
+    if (push_failure == SUCCESS) {
+        pushed++;
+    }
+    return push_failure;
+}
+int cuCtxPopCurrent_v2(void **context) { *context = &memory_left; pushed--; return SUCCESS; }
 
 int cuModuleLoadDataEx(void **module, const void *ptx, unsigned, int *, void **) {
     *module = &memory_left;

@@ -13,8 +13,7 @@ use super::driver::{Address, Code, Driver, Functions, Handle};
 use super::{BACKEND, absent};
 use crate::engine::EngineError;
 
-/// Threads that wait for the card sleep instead of spinning.
-const SCHEDULE_BLOCKING_SYNC: c_uint = 4;
+/// Threads that wait for the event sleep instead of spinning.
 const EVENT_BLOCKING_SYNC: c_uint = 1;
 /// The stream does not wait for the legacy default stream of others in this process.
 const STREAM_NON_BLOCKING: c_uint = 1;
@@ -89,12 +88,9 @@ impl Device {
         let multiprocessors = attribute(Attribute::Multiprocessors)?;
         let shared_bytes = attribute(Attribute::SharedBytes)? as usize;
         let mut context = Handle::NULL;
-        // SAFETY: the context is written to a place of its type. Flags of a context that is in use
-        // already cannot always be changed, which does no harm.
-        let code = unsafe {
-            (driver.functions.context_set_flags)(ordinal, SCHEDULE_BLOCKING_SYNC);
-            (driver.functions.context_retain)(&mut context, ordinal)
-        };
+        // SAFETY: the context is written to a place of its type. Its flags are left alone: others in
+        // this process use it, too.
+        let code = unsafe { (driver.functions.context_retain)(&mut context, ordinal) };
         check(&driver, code, || format!("use {name}"))?;
         Ok(Arc::new(Self {
             driver,
@@ -113,10 +109,22 @@ impl Device {
 
     /// Makes the context the current one of this thread until the guard is dropped: threads may
     /// have another one current, as when other libraries use CUDA too.
-    fn enter(&self) -> Current<'_> {
-        // SAFETY: the context is retained. Without success, the calls that follow fail and say why.
-        unsafe { (self.functions().context_push)(self.context) };
-        Current(self)
+    fn enter(&self) -> Result<Current<'_>, EngineError> {
+        // SAFETY: the context is retained.
+        let code = unsafe { (self.functions().context_push)(self.context) };
+        self.check(code, || "use the card's context".into())?;
+        Ok(Current(self))
+    }
+
+    /// The error that a code stands for; `what` completes "could not ...".
+    fn check(&self, code: c_int, what: impl FnOnce() -> String) -> Result<(), EngineError> {
+        if Code(code).is_loss() {
+            return Err(EngineError::DeviceLost {
+                device: self.name.clone(),
+                why: self.driver.describe(Code(code)),
+            });
+        }
+        check(&self.driver, code, what)
     }
 
     /// Calls the driver with the context current; `what` completes "could not ...".
@@ -125,21 +133,15 @@ impl Device {
         what: impl FnOnce() -> String,
         call: impl FnOnce(&Functions) -> c_int,
     ) -> Result<(), EngineError> {
-        let _current = self.enter();
-        match Code(call(self.functions())) {
-            Code(0) => Ok(()),
-            code if code.is_loss() => Err(EngineError::DeviceLost {
-                device: self.name.clone(),
-                why: self.driver.describe(code),
-            }),
-            code => check(&self.driver, code.0, what),
-        }
+        let _current = self.enter()?;
+        self.check(call(self.functions()), what)
     }
 
     /// Calls the driver to give something back; there is nobody to tell if that fails.
     fn give_back(&self, call: impl FnOnce(&Functions) -> c_int) {
-        let _current = self.enter();
-        call(self.functions());
+        if let Ok(_current) = self.enter() {
+            call(self.functions());
+        }
     }
 }
 
@@ -489,11 +491,15 @@ impl Drop for Event {
 #[derive(Debug)]
 pub(super) struct Stream {
     device: Arc<Device>,
+    /// What is waited for: threads that wait for a stream itself spin, unless the flags of the
+    /// context say otherwise, which are not ours.
+    end: Event,
     handle: Handle,
 }
 
 impl Stream {
     pub(super) fn new(device: &Arc<Device>) -> Result<Self, EngineError> {
+        let end = Event::new(device)?;
         let mut handle = Handle::NULL;
         device.call(
             || "make a stream".into(),
@@ -502,6 +508,7 @@ impl Stream {
         )?;
         Ok(Self {
             device: device.clone(),
+            end,
             handle,
         })
     }
@@ -619,11 +626,8 @@ impl Stream {
 
     /// Waits until all is done.
     pub(super) fn wait(&self) -> Result<(), EngineError> {
-        self.device.call(
-            || "wait for the card".into(),
-            // SAFETY: the stream is there.
-            |functions| unsafe { (functions.stream_synchronize)(self.handle) },
-        )
+        self.record(&self.end)?;
+        self.end.wait()
     }
 
     /// Makes a graph of what `f` puts into the stream, none of which is done now.

@@ -1,7 +1,7 @@
 //! NVIDIA's driver, found when it is needed: nothing links to it.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_uint, c_void};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::Library;
 
@@ -67,7 +67,6 @@ functions! {
     device_get = "cuDeviceGet" (*mut c_int, c_int);
     device_name = "cuDeviceGetName" (*mut c_char, c_int, c_int);
     device_attribute = "cuDeviceGetAttribute" (*mut c_int, c_int, c_int);
-    context_set_flags = "cuDevicePrimaryCtxSetFlags_v2" (c_int, c_uint);
     context_retain = "cuDevicePrimaryCtxRetain" (*mut Handle, c_int);
     context_release = "cuDevicePrimaryCtxRelease_v2" (c_int);
     context_push = "cuCtxPushCurrent_v2" (Handle);
@@ -129,16 +128,17 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// The driver that this machine has.
+    /// The driver that this machine has. Once loaded it stays so until the process ends: it starts
+    /// threads of its own, and is not made to be unloaded.
     pub fn system() -> Result<Arc<Self>, EngineError> {
-        static LOADED: Mutex<Weak<Driver>> = Mutex::new(Weak::new());
+        static LOADED: Mutex<Option<Arc<Driver>>> = Mutex::new(None);
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(driver) = loaded.upgrade() {
-            return Ok(driver);
+        if let Some(driver) = &*loaded {
+            return Ok(driver.clone());
         }
         // SAFETY: what NVIDIA's driver does when it is loaded is what every CUDA program relies on.
         let driver = unsafe { Self::open(LIBRARY) }?;
-        *loaded = Arc::downgrade(&driver);
+        *loaded = Some(driver.clone());
         Ok(driver)
     }
 

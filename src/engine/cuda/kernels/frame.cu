@@ -138,24 +138,21 @@ extern "C" __global__ void set_source(const __grid_constant__ SourceParameters p
 }
 
 // pcg4d of Jarzynski and Olano, "Hash Functions for GPU Rendering".
-__device__ inline unsigned pcg4d(unsigned x, unsigned y, unsigned z, unsigned w) {
-    x = x * 1664525u + 1013904223u;
-    y = y * 1664525u + 1013904223u;
-    z = z * 1664525u + 1013904223u;
-    w = w * 1664525u + 1013904223u;
+__device__ inline void pcg4d(unsigned (&v)[4]) {
+    for (unsigned &word : v) {
+        word = word * 1664525u + 1013904223u;
+    }
     for (int round = 0; round < 2; round++) {
-        x += y * w;
-        y += z * x;
-        z += x * y;
-        w += y * z;
+        v[0] += v[1] * v[3];
+        v[1] += v[2] * v[0];
+        v[2] += v[0] * v[1];
+        v[3] += v[1] * v[2];
         if (round == 0) {
-            x ^= x >> 16;
-            y ^= y >> 16;
-            z ^= z >> 16;
-            w ^= w >> 16;
+            for (unsigned &word : v) {
+                word ^= word >> 16;
+            }
         }
     }
-    return x;
 }
 
 // The start state of an updated channel: the source's colour, or noise.
@@ -164,10 +161,14 @@ __device__ inline float start_value(const float *frozen, const Shape &shape, int
     if (channel < 3) {
         return frozen[channel * plane(shape) + place(shape, pixel.x, pixel.y)];
     }
-    unsigned bits = pcg4d(pixel.x, pixel.y, (frozen_channels + channel) ^ static_cast<unsigned>(seed),
-                          static_cast<unsigned>(seed >> 32) ^ 0x9e3779b9u);
+    unsigned v[4] = {static_cast<unsigned>(seed), static_cast<unsigned>(seed >> 32),
+                     static_cast<unsigned>(frozen_channels + channel), 0};
+    pcg4d(v);
+    v[0] ^= pixel.x;
+    v[1] ^= pixel.y;
+    pcg4d(v);
     // 24 bits fill the mantissa exactly.
-    return __fadd_rn((bits >> 8) * (1.0f / (1 << 24)), -0.5f);
+    return __fadd_rn((v[0] >> 8) * (1.0f / (1 << 24)), -0.5f);
 }
 
 extern "C" __global__ void seed(const __grid_constant__ SeedParameters p) {
