@@ -73,7 +73,7 @@ impl WgpuEngine {
             Backend::Auto => Adapters::Hardware,
             _ => Adapters::All,
         };
-        let gpu = Gpu::open(selection.device.as_deref(), adapters)?;
+        let gpu = Arc::new(Gpu::open(selection.device.as_deref(), adapters)?);
         let half = selection.precision == Precision::Half;
         if half && !gpu.has_half() {
             return Err(EngineError::NoHalfPrecision {
