@@ -15,6 +15,7 @@
 
 #![warn(missing_docs)]
 
+mod cancel;
 pub mod consistency;
 mod cut;
 pub mod engine;
@@ -30,5 +31,6 @@ pub mod stylizer;
 #[cfg(feature = "train")]
 pub mod train;
 
+pub use cancel::Cancel;
 pub use replace::replace_file;
 pub use state::{Size, State};
