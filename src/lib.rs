@@ -18,6 +18,7 @@
 
 #![warn(missing_docs)]
 
+mod cancel;
 pub mod consistency;
 mod cut;
 pub mod engine;
@@ -35,6 +36,7 @@ pub mod stylizer;
 pub mod train;
 pub mod unfinished;
 
+pub use cancel::Cancel;
 pub use replace::replace_file;
 pub use sentence::sentence;
 pub use state::{Size, State};

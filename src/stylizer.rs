@@ -10,7 +10,7 @@ use crate::engine::{self, Engine, EngineError, Growth, Selection};
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
 use crate::motion::{Estimator, Flow, Quality};
-use crate::{Size, pool};
+use crate::{Cancel, Size, pool};
 
 /// The [`Options::cut_threshold`] that suits most films.
 pub const DEFAULT_CUT_THRESHOLD: f64 = 0.3;
@@ -81,6 +81,7 @@ pub struct Stylizer {
     motion_time: Duration,
     /// Frames since the state was started; `None`: it is to be started.
     frames: Option<u64>,
+    cancel: Cancel,
 }
 
 impl Stylizer {
@@ -95,7 +96,15 @@ impl Stylizer {
             motion: None,
             motion_time: Duration::ZERO,
             frames: None,
+            cancel: Cancel::default(),
         }
+    }
+
+    /// Takes a token that stops [`Stylizer::process`]: it returns [`EngineError::Cancelled`], the
+    /// frame is as it came, and the state is started anew with the next one.
+    pub fn set_cancel(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
+        self.engine = None;
     }
 
     /// How long finding the motion of the last frame and moving the state took.
@@ -142,15 +151,28 @@ impl Stylizer {
 
     /// Restyles the next frame of the video in place.
     ///
-    /// A frame of another size than the last starts the state anew.
+    /// A frame of another size than the last starts the state anew. After an error the next frame
+    /// does so too, and has an engine made for it, unless it was only cancelled.
     pub fn process(&mut self, frame: &mut FrameMut<'_>) -> Result<Outcome, EngineError> {
+        let outcome = self.restyle(frame);
+        match outcome {
+            Ok(_) => {}
+            Err(EngineError::Cancelled) => self.reset(),
+            Err(_) => self.engine = None,
+        }
+        outcome
+    }
+
+    fn restyle(&mut self, frame: &mut FrameMut<'_>) -> Result<Outcome, EngineError> {
         let size = scaled(frame.size(), self.options.scale);
         let engine = match &mut self.engine {
             Some(engine) if engine.size() == size => engine,
             slot => {
                 self.frames = None;
                 self.motion = None;
-                slot.insert(engine::create(&self.model, size, &self.selection)?)
+                let mut engine = engine::create(&self.model, size, &self.selection)?;
+                engine.set_cancel(self.cancel.clone());
+                slot.insert(engine)
             }
         };
         let playback = self.model.playback;

@@ -19,7 +19,7 @@ use nca::engine::{Engine, EngineError, Growth, Precision, Selection, trust};
 use nca::frame::{Frame, FrameMut, Packing};
 use nca::model::{Architecture, Blur, Border, Model, Source};
 use nca::motion::{Estimator, Flow, Quality};
-use nca::{Size, State};
+use nca::{Cancel, Size, State};
 use proptest::prelude::*;
 
 /// A driver to test, and what it is called.
@@ -434,6 +434,37 @@ fn steps_are_the_same_however_they_are_asked_for() {
     }
 }
 
+/// Steps end between graphs when nobody waits for them any more.
+#[test]
+fn steps_that_are_cancelled_end() {
+    let model = Model::bundled_default();
+    let size = Size::new(9, 7);
+    for card in cards() {
+        let start = || {
+            let mut engine = card.engine(&model, size, &half());
+            engine
+                .set_source(&Picture::synthetic(size, 1).frame())
+                .unwrap();
+            engine.seed(1).unwrap();
+            engine
+        };
+        let (mut engine, mut whole) = (start(), start());
+        let cancel = Cancel::after(3);
+        engine.set_cancel(cancel.clone());
+        let ended = engine.step(1024);
+        assert!(
+            matches!(ended, Err(EngineError::Cancelled)),
+            "{}",
+            card.name
+        );
+        assert!(whole.step(3 * 64).unwrap());
+        assert!(engine.state().unwrap() == whole.state().unwrap());
+        cancel.clear();
+        assert!(engine.step(2).unwrap() && whole.step(2).unwrap());
+        assert!(engine.state().unwrap() == whole.state().unwrap());
+    }
+}
+
 /// Frames of any size and packing become the source that they are for the cpu engine, the start
 /// state is the same, and so is what is shown.
 #[test]
@@ -505,6 +536,24 @@ fn frames_come_and_go_as_with_the_cpu_engine() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Every seed is noise of its own, and the same for every engine.
+#[test]
+fn noise_is_that_of_the_cpu_engine() {
+    let model = model(Architecture::published(), 5);
+    let size = Size::new(37, 23);
+    for card in cards() {
+        let mut engine = card.engine(&model, size, &Selection::default());
+        let mut cpu = CpuEngine::new(&model, size, &Selection::default()).unwrap();
+        for seed in [0, 1, 6 ^ 7, 1 << 32, 1 << 40 | 3, u64::MAX] {
+            let [ours, theirs] = [&mut engine as &mut dyn Engine, &mut cpu].map(|engine| {
+                engine.seed(seed).unwrap();
+                engine.state().unwrap()
+            });
+            assert!(ours == theirs, "{}, seed {seed}", card.name);
         }
     }
 }
@@ -766,17 +815,6 @@ fn a_context_that_cannot_be_used_is_an_error_and_leaves_the_others_alone() {
 }
 
 #[test]
-fn the_driver_stays_loaded() {
-    let Ok(driver) = Driver::system() else {
-        eprintln!("skipped: no card");
-        return;
-    };
-    let weak = Arc::downgrade(&driver);
-    drop(driver);
-    assert!(weak.upgrade().is_some());
-}
-
-#[test]
 fn a_lost_card_and_a_full_one_are_errors() {
     let Some(unreliable) = Unreliable::new("unreliable") else {
         return;
@@ -804,6 +842,33 @@ fn a_lost_card_and_a_full_one_are_errors() {
     let error = new().err().unwrap();
     assert!(matches!(error, EngineError::Failed { .. }), "{error}");
     assert!(error.to_string().contains("memory of Emulated"), "{error}");
+}
+
+/// The driver stays loaded when its last engine is gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_driver_stays_loaded() {
+    use libloading::os::unix::Library;
+    const RTLD_NOW: i32 = 2;
+    const RTLD_NOLOAD: i32 = 4;
+    // SAFETY: it is not loaded by that, only looked for.
+    let is_loaded = |path: &Path| unsafe { Library::open(Some(path), RTLD_NOW | RTLD_NOLOAD) };
+    if let Some(original) = emulators().last() {
+        let copy = original.with_file_name(format!("staying-{}.so", std::process::id()));
+        std::fs::copy(original, &copy).unwrap();
+        assert!(is_loaded(&copy).is_err());
+        // SAFETY: it does what the driver API says.
+        let driver = unsafe { Driver::open(&copy) }.unwrap();
+        let model = Model::bundled_default();
+        let engine = CudaEngine::with_driver(driver, &model, Size::new(8, 8), &half());
+        assert!(engine.unwrap().step(1).unwrap());
+        assert!(is_loaded(&copy).is_ok());
+        std::fs::remove_file(copy).unwrap();
+    }
+    // The system's is opened once.
+    if let Ok(driver) = Driver::system() {
+        assert!(Arc::strong_count(&driver) > 1);
+    }
 }
 
 /// Engines do not disturb each other, whatever thread they are used from.

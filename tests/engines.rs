@@ -8,11 +8,12 @@ use common::Picture;
 use common::engines::{self, Kind};
 use common::models::{architectures, model};
 use nca::engine::cpu::{CpuEngine, Isa};
-use nca::engine::{self, Backend, Engine, EngineError, Precision, Selection};
+use nca::engine::{self, Backend, Engine, EngineError, Growth, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::{Architecture, Border, Model};
+use nca::motion::{Estimator, Quality};
 use nca::stylizer::{Options, Outcome, Stylizer};
-use nca::{Size, State};
+use nca::{Cancel, Size, State};
 use proptest::prelude::*;
 
 /// A step as the definition says it, a value at a time, in f64.
@@ -448,6 +449,134 @@ fn the_state_lives_from_frame_to_frame() {
         process(&mut other, &Picture::synthetic(Size::new(31, 17), 1)).1,
         Outcome::Started
     );
+}
+
+/// Every hidden channel of every seed is noise of its own, the same in every engine to the bit.
+#[test]
+fn seeds_give_the_same_noise_everywhere() {
+    let model = model(Architecture::published(), 3);
+    let size = Size::new(37, 23);
+    let hidden = model.architecture.frozen() + 3..model.architecture.channels;
+    let mut cpu = CpuEngine::new(&model, size, &Selection::default()).unwrap();
+    let mut fields = std::collections::HashSet::new();
+    let mut kinds = engines::of_full_precision();
+    kinds.extend(engines::of_half_precision());
+    let mut engines: Vec<(String, Box<dyn Engine>)> = kinds
+        .iter()
+        .map(|kind| (kind.name.clone(), kind.engine(&model, size)))
+        .collect();
+    let seeds = (0..64).chain([1 << 32, 1 << 40 | 3, u64::MAX]);
+    for seed in seeds.clone() {
+        cpu.seed(seed).unwrap();
+        let expected = cpu.state().unwrap();
+        for (name, engine) in &mut engines {
+            engine.seed(seed).unwrap();
+            let state = engine.state().unwrap();
+            for channel in hidden.clone() {
+                assert!(
+                    state.channel(channel) == expected.channel(channel),
+                    "{name}, seed {seed}, channel {channel}"
+                );
+            }
+        }
+        for channel in hidden.clone() {
+            let values = expected.channel(channel).iter();
+            fields.insert(values.map(|value| value.to_bits()).collect::<Vec<u32>>());
+        }
+    }
+    assert_eq!(fields.len(), seeds.count() * hidden.len());
+}
+
+/// Steps end when nobody waits for them any more, on the processor in the middle of one; what has
+/// been done is whole steps.
+#[test]
+fn steps_that_are_cancelled_end() {
+    let model = Model::bundled_default();
+    let size = Size::new(24, 16);
+    let picture = Picture::synthetic(size, 4);
+    for kind in engines::of_full_precision() {
+        let start = || {
+            let mut engine = kind.engine(&model, size);
+            engine.set_source(&picture.frame()).unwrap();
+            engine.seed(1).unwrap();
+            engine
+        };
+        let (mut engine, mut whole) = (start(), start());
+        // It is asked for every row, every step, or every graph of steps.
+        let (asked, steps) = match kind.backend {
+            Backend::Cpu => (5 * size.height as u32 + 9, 5),
+            Backend::Cuda => (5, 5 * 64),
+            _ => (5, 5),
+        };
+        let cancel = Cancel::after(asked);
+        engine.set_cancel(cancel.clone());
+        let ended = engine.step(1024);
+        assert!(
+            matches!(ended, Err(EngineError::Cancelled)),
+            "{}",
+            kind.name
+        );
+        assert!(whole.step(steps).unwrap());
+        assert!(
+            engine.state().unwrap() == whole.state().unwrap(),
+            "{}",
+            kind.name
+        );
+        assert!(matches!(engine.step(1), Err(EngineError::Cancelled)));
+        cancel.clear();
+        assert!(engine.step(2).unwrap() && whole.step(2).unwrap());
+        assert!(engine.state().unwrap() == whole.state().unwrap());
+    }
+}
+
+/// The same where the state grows.
+#[test]
+fn growth_that_is_cancelled_ends() {
+    let model = Model::bundled_default();
+    let size = Size::new(96, 64);
+    let mut estimator = Estimator::new(size, Quality::Balanced);
+    estimator.estimate(&Picture::synthetic(size, 4).frame());
+    let next = Picture::synthetic(size, 5);
+    let flow = estimator.estimate(&next.frame()).unwrap();
+    assert!(!flow.is_still() && flow.mean(engine::trust) < 1.0);
+    let growth = Growth {
+        seed: 1,
+        steps: 1024,
+    };
+    for kind in engines::of_full_precision() {
+        let mut engine = kind.engine(&model, size);
+        engine.set_source(&next.frame()).unwrap();
+        engine.seed(1).unwrap();
+        let cancel = Cancel::after(3 * size.height as u32);
+        engine.set_cancel(cancel.clone());
+        let ended = engine.carry(flow, growth);
+        assert!(
+            matches!(ended, Err(EngineError::Cancelled)),
+            "{}",
+            kind.name
+        );
+        cancel.clear();
+        engine.seed(1).unwrap();
+        assert!(engine.step(1).unwrap());
+    }
+}
+
+#[test]
+fn a_cancelled_frame_is_as_it_came_and_the_next_one_starts_anew() {
+    let size = Size::new(48, 32);
+    let [first, second] = [1, 2].map(|seed| Picture::synthetic(size, seed));
+    let cancel = Cancel::default();
+    let mut stylizer = stylizer(Options::default());
+    stylizer.set_cancel(cancel.clone());
+    let (shown, _) = process(&mut stylizer, &first);
+    cancel.cancel();
+    let mut out = second.clone();
+    let mut frame = FrameMut::packed(&mut out.pixels, size.width * 3, size, Packing::RGB).unwrap();
+    let ended = stylizer.process(&mut frame);
+    assert!(matches!(ended, Err(EngineError::Cancelled)));
+    assert_eq!(out, second);
+    cancel.clear();
+    assert_eq!(process(&mut stylizer, &first), (shown, Outcome::Started));
 }
 
 #[test]

@@ -172,21 +172,67 @@ fn caps_change_in_the_middle_of_a_pipeline() {
     assert_eq!(count.load(Ordering::SeqCst), 15);
 }
 
+/// The pipeline that obs-gstreamer makes of a filter: it pushes a frame and waits for it to come back.
+/// With a model that is not there it gets the end of the stream, and shows frames as they are.
 #[test]
-fn interlaced_video_does_not_play() {
-    if !available(&["videotestsrc"]) {
+fn a_wrapper_does_not_wait_for_a_model_that_is_missing() {
+    if !available(&["appsrc", "videoconvert", "appsink"]) {
         return;
     }
     let pipeline = gst::parse::launch(
-        "videotestsrc ! \
-         video/x-raw,format=RGB,width=16,height=16,interlace-mode=interleaved ! \
-         ncafilter ! fakesink",
-    );
-    // Linking may already say no; if it does not, negotiation does.
-    let Ok(pipeline) = pipeline else { return };
-    let _ = pipeline.set_state(gst::State::Playing);
+        "appsrc name=in format=time ! video/x-raw,format=BGRA,width=64,height=48,framerate=0/1 ! \
+         videoconvert ! ncafilter model=/nowhere/starry.pt ! videoconvert ! \
+         video/x-raw,format=BGRA,width=64,height=48,framerate=0/1 ! appsink name=out sync=false",
+    )
+    .unwrap()
+    .downcast::<gst::Bin>()
+    .unwrap();
+    let source = pipeline.by_name("in").unwrap();
+    let source = source.downcast::<gst_app::AppSrc>().unwrap();
+    let sink = pipeline.by_name("out").unwrap();
+    let sink = sink.downcast::<gst_app::AppSink>().unwrap();
     let bus = pipeline.bus().unwrap();
-    let end = wait_for(&bus, &[gst::MessageType::Eos, gst::MessageType::Error]);
-    assert_eq!(end.type_(), gst::MessageType::Error, "{end:?}");
+    let _ = pipeline.set_state(gst::State::Playing);
+    let info = info(VideoFormat::Bgra, 64, 48);
+    for number in 0..3 {
+        let _ = source.push_buffer(buffer(&info, number));
+        assert!(sink.try_pull_sample(PATIENCE).is_none());
+        assert!(sink.is_eos(), "frame {number} is waited for");
+    }
+    let first = wait_for(&bus, &[gst::MessageType::Error]);
+    let gst::MessageView::Error(error) = first.view() else {
+        unreachable!()
+    };
+    assert!(error.error().matches(gst::ResourceError::NotFound));
     pipeline.set_state(gst::State::Null).unwrap();
+}
+
+/// Interlaced video is refused, and the error says what to do, whatever converts before the filter.
+#[test]
+fn interlaced_video_wants_to_be_deinterlaced() {
+    if !available(&["videotestsrc", "videoconvert", "deinterlace"]) {
+        return;
+    }
+    for mode in ["interleaved", "mixed"] {
+        for (format, convert) in [("RGB", ""), ("I420", "videoconvert !")] {
+            let before = format!(
+                "videotestsrc num-buffers=4 ! video/x-raw,format={format},width=32,height=32,\
+                 framerate=25/1,interlace-mode={mode} !"
+            );
+            let pipeline =
+                gst::parse::launch(&format!("{before} {convert} ncafilter ! fakesink")).unwrap();
+            let _ = pipeline.set_state(gst::State::Playing);
+            let bus = pipeline.bus().unwrap();
+            let end = wait_for(&bus, &[gst::MessageType::Eos, gst::MessageType::Error]);
+            let gst::MessageView::Error(error) = end.view() else {
+                panic!("{mode} {format} plays");
+            };
+            let text = error.error().message().to_owned();
+            assert!(text.contains("deinterlace"), "{mode} {format}: {text}");
+            pipeline.set_state(gst::State::Null).unwrap();
+            play(&format!(
+                "{before} deinterlace ! videoconvert ! ncafilter steps=1 warmup=1 ! fakesink"
+            ));
+        }
+    }
 }

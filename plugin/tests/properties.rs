@@ -114,6 +114,65 @@ fn setting_properties_does_not_wait_for_the_frame() {
     thread.join().unwrap();
 }
 
+/// What runs is chosen at the start: what is set later says so, and `stats` tells what runs.
+#[test]
+fn what_takes_effect_with_the_next_start_says_so() {
+    let info = rgb();
+    let element = quick_element();
+    element.set_property_from_str("backend", "cpu");
+    element.set_property("threads", 2u32);
+    let mut rig = Rig::new(&element, &info);
+    rig.restyle(buffer(&info, 0));
+    let warnings = |rig: &Rig| -> Vec<String> {
+        of_type(&rig.messages(), gst::MessageType::Warning)
+            .iter()
+            .map(|message| match message.view() {
+                gst::MessageView::Warning(warning) => {
+                    assert!(warning.error().matches(gst::LibraryError::Settings));
+                    warning.error().message().to_owned()
+                }
+                _ => unreachable!(),
+            })
+            .collect()
+    };
+    // What it runs with already is no news.
+    element.set_property("threads", 2u32);
+    element.set_property("device", None::<&str>);
+    assert!(warnings(&rig).is_empty());
+
+    let running = rig.stat::<String>("device");
+    assert!(running.starts_with("2 threads"), "{running}");
+    for (property, value, usual) in [
+        ("threads", "1", "2"),
+        ("backend", "wgpu", "cpu"),
+        ("device", "llvmpipe", ""),
+        ("precision", "half", "full"),
+    ] {
+        element.set_property_from_str(property, value);
+        let said = warnings(&rig);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].contains(&format!("property {property} ")) && said[0].contains("READY"),
+            "{said:?}"
+        );
+        rig.restyle(buffer(&info, 1));
+        assert_eq!(rig.stat::<String>("backend"), "cpu");
+        assert_eq!(rig.stat::<String>("device"), running);
+        element.set_property_from_str(property, usual);
+        assert!(warnings(&rig).is_empty());
+    }
+
+    element.set_property("threads", 1u32);
+    assert_eq!(warnings(&rig).len(), 1);
+    drop(rig);
+    element.set_state(gst::State::Null).unwrap();
+    element.set_property("threads", 1u32);
+    let mut rig = Rig::new(&element, &info);
+    rig.restyle(buffer(&info, 2));
+    assert!(rig.stat::<String>("device").starts_with("1 thread,"));
+    assert!(warnings(&rig).is_empty());
+}
+
 #[test]
 fn properties_may_be_set_from_anywhere_at_any_time() {
     let info = rgb();

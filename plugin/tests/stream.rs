@@ -137,6 +137,60 @@ fn a_flush_starts_the_state_anew() {
     assert_eq!(colours(&again, &info), colours(&first, &info));
 }
 
+/// What `end` does to an element while a frame is under way that would take minutes; then the element
+/// is used again.
+fn end_a_long_frame(end: impl FnOnce(&gst::Element)) {
+    let info = info(VideoFormat::Rgb, 1280, 720);
+    let element = quick_element();
+    element.set_property_from_str("backend", "cpu");
+    element.set_property("threads", 1u32);
+    element.set_property("warmup", 1024);
+    let mut rig = Rig::new(&element, &info);
+    let (begun, under_way) = std::sync::mpsc::channel();
+    let sink = element.static_pad("sink").unwrap();
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let _ = begun.send(());
+        gst::PadProbeReturn::Ok
+    });
+    let frame = buffer(&info, 0);
+    let thread = std::thread::spawn(move || {
+        let pushed = rig.harness.push(frame);
+        (pushed, rig)
+    });
+    under_way.recv().unwrap();
+    // It is under way as soon as the pad has it; give the thread the time to get to the steps.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    end(&element);
+    let (pushed, rig) = thread.join().unwrap();
+    assert_eq!(pushed, Err(gst::FlowError::Flushing));
+    assert_eq!(rig.stat::<u64>("frames"), 0);
+    assert!(of_type(&rig.messages(), gst::MessageType::Error).is_empty());
+    // It can be used again.
+    drop(rig);
+    element.set_state(gst::State::Null).unwrap();
+    element.set_property("warmup", 2);
+    let small = rgb();
+    let again = Rig::new(&element, &small).restyle(buffer(&small, 0));
+    let alone = Rig::new(&quick_element(), &small).restyle(buffer(&small, 0));
+    assert_eq!(colours(&again, &small), colours(&alone, &small));
+}
+
+#[test]
+fn null_does_not_wait_for_the_steps_of_a_frame() {
+    end_a_long_frame(|element| {
+        element.set_state(gst::State::Null).unwrap();
+    });
+}
+
+#[test]
+fn a_flush_does_not_wait_for_the_steps_of_a_frame() {
+    end_a_long_frame(|element| {
+        let sink = element.static_pad("sink").unwrap();
+        assert!(sink.send_event(gst::event::FlushStart::new()));
+        assert!(sink.send_event(gst::event::FlushStop::new(true)));
+    });
+}
+
 #[test]
 fn a_seek_in_a_pipeline_starts_the_state_anew() {
     if !available(&["videotestsrc", "videoconvert"]) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
 use crate::motion::Flow;
-use crate::{Size, State};
+use crate::{Cancel, Size, State};
 
 /// Keeps Mesa's Vulkan drivers from looking for a Wayland session where nobody has logged in, that is,
 /// where `XDG_RUNTIME_DIR` is not set: they would complain of it on stderr. For programs, at their start;
@@ -49,6 +49,11 @@ pub trait Engine: Send {
     /// Sets the unfrozen channels to the start state: the output picture is the source's RGB, the
     /// hidden channels are noise of this `seed`.
     fn seed(&mut self, seed: u64) -> Result<(), EngineError>;
+
+    /// Takes a token that stops [`Engine::carry`] and [`Engine::step`], which return
+    /// [`EngineError::Cancelled`] soon after it was cancelled. After a step the state is then that
+    /// after some of the steps; elsewhere it may be any, and is to be started anew.
+    fn set_cancel(&mut self, cancel: Cancel);
 
     /// Moves the unfrozen channels along with the picture: every pixel takes over the state of the
     /// place where `flow` says that it was, which is left as it is to the bit where nothing moves.
@@ -225,6 +230,9 @@ pub enum EngineError {
         /// What the driver said.
         why: String,
     },
+    /// Nobody waits for the result any more.
+    #[error("cancelled")]
+    Cancelled,
     /// The threads could not be started.
     #[error("cannot start {threads} threads: {why}")]
     Threads {

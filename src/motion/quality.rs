@@ -5,14 +5,14 @@ use crate::Size;
 /// How much work is put into finding motion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quality {
-    /// On a quarter of the frame's width and height: about a third of the time. States moved along it
-    /// are about as steady.
+    /// On a quarter of the frame's width and height: less than a quarter of the time. States moved along
+    /// it are about as steady.
     #[default]
     Fast,
     /// On half of the frame's width and height.
     Balanced,
-    /// On half of the frame's width and height, with more patches and more refinement: about twice
-    /// the time.
+    /// On half of the frame's width and height, with more patches and more refinement: about one and a
+    /// half times the time.
     Fine,
 }
 

@@ -76,7 +76,7 @@ def tests(out):
             except subprocess.TimeoutExpired:
                 code = f"more than {TEST_LIMIT} s"
         text = log.read_text()
-        results = re.findall(r"^test result: .*|^.*(?:panicked at|off by [^;]*$).*", text, re.MULTILINE)
+        results = re.findall(r"^test result: .*|^skipped: .*|^.*(?:panicked at|off by [^;]*$).*", text, re.MULTILINE)
         print(*results[-40:], sep="\n")
         print(f"{program.name}: {'passed' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - begin:.0f} s; {log}", flush=True)
         passed &= code == 0
@@ -141,17 +141,17 @@ def frames():
     rows = []
     worker = Process(HERE / "worker")
     for name, model in [("notebook", NOTEBOOK), ("published", PUBLISHED), ("sketch", "sketch")]:
-        for width, height in SIZES[1:]:
+        for (width, height), backend in [(SIZES[1], "cuda"), (SIZES[2], "cuda"), (SIZES[1], "wgpu")]:
             for precision in ("half", "full"):
-                loaded = worker.ask("load", model, width, height, 0, precision, "cuda")
+                loaded = worker.ask("load", model, width, height, 0, precision, backend)
                 if loaded is None or loaded.startswith("absent"):
-                    print(f"{name} does not run at {width}x{height}: {loaded}", flush=True)
+                    print(f"{name} does not run with {backend} at {width}x{height}: {loaded}", flush=True)
                     continue
                 for n in (2, 8):
                     worker.ask("frame", n)
                     answers = [[float(x) for x in worker.ask("frame", n).split()] for _ in range(4 * ROUNDS)]
                     stepping, total = (statistics.median(column) for column in zip(*answers))
-                    rows.append([name, f"{width}x{height}", precision, n, f"{stepping:.2f}", f"{total:.2f}", f"{1000 / total:.0f}"])
+                    rows.append([name, f"{width}x{height}", backend, precision, n, f"{stepping:.2f}", f"{total:.2f}", f"{1000 / total:.0f}"])
                     print(*rows[-1], sep="\t", flush=True)
     worker.close()
     return rows
@@ -184,7 +184,7 @@ too. *Times* is the time of a step relative to our kernel of half precision.
 
 A whole frame of RGBx in memory: source up, so many steps, picture down, mixed with a strength of 0.8.
 
-{table(["model", "size", "precision", "steps", "steps, ms", "frame, ms", "frames a second"], frame_rows)}
+{table(["model", "size", "engine", "precision", "steps", "steps, ms", "frame, ms", "frames a second"], frame_rows)}
 """
     (out / "performance.md").write_text(text)
     print(f"\n{text}")

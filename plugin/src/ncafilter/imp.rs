@@ -60,8 +60,9 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::subclass::prelude::*;
-use nca::engine::EngineError;
+use nca::Cancel;
 use nca::engine::cpu::CpuEngine;
+use nca::engine::{EngineError, Selection};
 use nca::model::ModelError;
 use nca::stylizer::{Outcome, Stylizer};
 
@@ -92,6 +93,10 @@ struct State {
 pub struct NcaFilter {
     settings: Mutex<Settings>,
     loader: Loader,
+    /// What it was started with; none while it is stopped.
+    selection: Mutex<Option<Selection>>,
+    /// Stops the frame that is under way.
+    cancel: Cancel,
     reset: AtomicBool,
     stats: Mutex<Stats>,
     state: Mutex<Option<State>>,
@@ -153,7 +158,8 @@ impl NcaFilter {
         }
         let settings = lock(&self.settings).clone();
         let mut state = lock(&self.state);
-        let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+        // Without one it has said why when it was started.
+        let state = state.as_mut().ok_or(gst::FlowError::Error)?;
         if let Some(NamedModel { name, model }) = self.loader.take() {
             gst::info!(CAT, imp = self, "taking the model {name:?}");
             state.stylizer.set_model(model);
@@ -167,9 +173,12 @@ impl NcaFilter {
 
         let before = Instant::now();
         let outcome = state.log.hear(|| state.stylizer.process(&mut picture));
-        let outcome = outcome.map_err(|err| {
-            self.post_error_message(engine_error(&err));
-            gst::FlowError::Error
+        let outcome = outcome.map_err(|err| match err {
+            EngineError::Cancelled => gst::FlowError::Flushing,
+            err => {
+                self.post_error_message(engine_error(&err));
+                gst::FlowError::Error
+            }
         })?;
         let now = Instant::now();
         self.warn(state, outcome, now);
@@ -191,6 +200,20 @@ impl NcaFilter {
             let _ = obj.post_message(message);
         }
         Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Tells the bus that the property `name`, one of those that choose what runs, was set to
+    /// something else than what runs.
+    fn warn_of_what_waits(&self, name: &str, wanted: &Selection) {
+        let running = lock(&self.selection).clone();
+        if running.is_some_and(|running| running != *wanted) {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("the property {name} takes effect when the element is next started, which it is \
+                     on the way from READY to PAUSED; until then everything runs as before")
+            );
+        }
     }
 
     /// Tells the bus of a state that went wrong.
@@ -449,13 +472,20 @@ impl ObjectImpl for NcaFilter {
                 drop(settings);
                 self.load_aside();
             }
-            "backend" => settings.backend = value.get().expect(TYPE),
-            "device" => {
-                let device = value.get::<Option<String>>().expect(TYPE);
-                settings.device = device.filter(|name| !name.is_empty());
+            name @ ("backend" | "device" | "threads" | "precision") => {
+                match name {
+                    "backend" => settings.backend = value.get().expect(TYPE),
+                    "device" => {
+                        let device = value.get::<Option<String>>().expect(TYPE);
+                        settings.device = device.filter(|name| !name.is_empty());
+                    }
+                    "threads" => settings.threads = value.get().expect(TYPE),
+                    _ => settings.precision = value.get().expect(TYPE),
+                }
+                let wanted = settings.selection();
+                drop(settings);
+                self.warn_of_what_waits(name, &wanted);
             }
-            "threads" => settings.threads = value.get().expect(TYPE),
-            "precision" => settings.precision = value.get().expect(TYPE),
             "steps" => settings.steps = value.get().expect(TYPE),
             "warmup" => settings.warmup = value.get().expect(TYPE),
             "strength" => settings.strength = value.get().expect(TYPE),
@@ -513,6 +543,17 @@ impl ElementImpl for NcaFilter {
         Some(&METADATA)
     }
 
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::PausedToReady {
+            // The pads wait for the frame that is under way.
+            self.cancel.cancel();
+        }
+        self.parent_change_state(transition)
+    }
+
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static PAD_TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let lengths = 1..=CpuEngine::MAX_LENGTH as i32;
@@ -520,7 +561,6 @@ impl ElementImpl for NcaFilter {
                 .format_list(frame::FORMATS)
                 .width_range(lengths.clone())
                 .height_range(lengths)
-                .field("interlace-mode", "progressive")
                 .build();
             [
                 ("sink", gst::PadDirection::Sink),
@@ -546,15 +586,27 @@ impl BaseTransformImpl for NcaFilter {
         // Opened first: a model that is set from now on is read aside, one set before is read here.
         self.loader.open();
         let settings = lock(&self.settings).clone();
-        let found = NamedModel::find(settings.model.as_deref(), &AtomicBool::new(false));
-        let NamedModel { name, model } = found.map_err(|err| {
-            self.loader.close();
-            gst::error_msg!(resource_error(&err), ("{err}"))
-        })?;
+        let NamedModel { name, model } =
+            match NamedModel::find(settings.model.as_deref(), &AtomicBool::new(false)) {
+                Ok(found) => found,
+                Err(err) => {
+                    // It is told at once, and the first frame ends the stream. Were it the start that
+                    // fails, no end of the stream would reach those who wait downstream for a frame:
+                    // obs-gstreamer waits for ever.
+                    self.loader.close();
+                    self.post_error_message(gst::error_msg!(resource_error(&err), ("{err}")));
+                    return Ok(());
+                }
+            };
         gst::info!(CAT, imp = self, "starting with the model {name:?}");
+        self.cancel.clear();
+        let selection = settings.selection();
+        *lock(&self.selection) = Some(selection.clone());
         *lock(&self.stats) = Stats::of(name);
+        let mut stylizer = Stylizer::new(model, selection, settings.options());
+        stylizer.set_cancel(self.cancel.clone());
         *lock(&self.state) = Some(State {
-            stylizer: Stylizer::new(model, settings.selection(), settings.options()),
+            stylizer,
             log: LibraryLog::of(&self.obj()),
             info: None,
             reseed_warning: None,
@@ -565,13 +617,21 @@ impl BaseTransformImpl for NcaFilter {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.loader.close();
+        *lock(&self.selection) = None;
         *lock(&self.state) = None;
         Ok(())
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::FlushStop {
-            self.reset();
+        match event.type_() {
+            // What it is for is thrown away.
+            gst::EventType::FlushStart => self.cancel.cancel(),
+            // Comes when nothing is under way any more.
+            gst::EventType::FlushStop => {
+                self.cancel.clear();
+                self.reset();
+            }
+            _ => {}
         }
         self.parent_sink_event(event)
     }
@@ -623,6 +683,15 @@ impl VideoFilterImpl for NcaFilter {
         outcaps: &gst::Caps,
         out_info: &gst_video::VideoInfo,
     ) -> Result<(), gst::LoggableError> {
+        if in_info.is_interlaced() {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Format,
+                ("interlaced video cannot be restyled: put the element deinterlace before \
+                     ncafilter")
+            );
+            return Err(gst::loggable_error!(CAT, "interlaced video"));
+        }
         if let Some(state) = lock(&self.state).as_mut() {
             state.info = Some(in_info.clone());
             state.stylizer.reset();

@@ -66,10 +66,10 @@ pub enum MotionQuality {
     #[enum_value(name = "Fast: well enough for most video", nick = "fast")]
     Fast = 0,
     /// Better.
-    #[enum_value(name = "Balanced: three times the time", nick = "balanced")]
+    #[enum_value(name = "Balanced: four to five times the time", nick = "balanced")]
     Balanced = 1,
     /// As well as it can.
-    #[enum_value(name = "Fine: five times the time", nick = "fine")]
+    #[enum_value(name = "Fine: about six times the time", nick = "fine")]
     Fine = 2,
 }
 

@@ -28,7 +28,7 @@ use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
 use crate::motion::Flow;
 use crate::source::SourceChannels;
-use crate::{Size, State, noise, pool};
+use crate::{Cancel, Size, State, noise, pool};
 use carry::{CarryRow, CarryScratch};
 use grid::{Grid, HALO, fill_halo};
 use growth::{Blocks, GrowRow};
@@ -58,6 +58,7 @@ pub struct CpuEngine {
     /// One for each thread; empty until the state is moved.
     carry_scratch: Vec<Mutex<CarryScratch>>,
     resampler: Resampler,
+    cancel: Cancel,
 }
 
 impl CpuEngine {
@@ -115,11 +116,12 @@ impl CpuEngine {
             distrust: Vec::new(),
             carry_scratch: (0..threads).map(|_| Mutex::default()).collect(),
             resampler: Resampler::new(),
+            cancel: Cancel::default(),
         })
     }
 
     /// Computes `next` from `cells`, at least in `area`. Says whether all of it is finite.
-    fn compute_next(&mut self, area: Area) -> bool {
+    fn compute_next(&mut self, area: Area) -> Result<bool, EngineError> {
         let Self {
             isa,
             rule,
@@ -129,9 +131,11 @@ impl CpuEngine {
             scratch,
             everywhere,
             doubted,
+            cancel,
             ..
         } = self;
         let finite = AtomicBool::new(true);
+        let cancelled = AtomicBool::new(false);
         let row_len = next.row_len();
         next.values_mut()
             .par_chunks_exact_mut(row_len)
@@ -142,6 +146,10 @@ impl CpuEngine {
                     Area::Doubted => doubted.row(y),
                 };
                 if !blocks.contains(&true) {
+                    return;
+                }
+                if cancel.is_cancelled() {
+                    cancelled.store(true, Ordering::Relaxed);
                     return;
                 }
                 let mut scratch = of_this_thread(scratch);
@@ -158,12 +166,15 @@ impl CpuEngine {
                     finite.store(false, Ordering::Relaxed);
                 }
             });
-        finite.into_inner()
+        if cancelled.into_inner() {
+            return Err(EngineError::Cancelled);
+        }
+        Ok(finite.into_inner())
     }
 
     /// Steps the state where it could not be moved, and there only.
-    fn grow(&mut self) {
-        self.compute_next(Area::Doubted);
+    fn grow(&mut self) -> Result<(), EngineError> {
+        self.compute_next(Area::Doubted)?;
         let Self {
             isa,
             cells,
@@ -186,6 +197,7 @@ impl CpuEngine {
                 });
             }
         });
+        Ok(())
     }
 }
 
@@ -290,6 +302,10 @@ impl Engine for CpuEngine {
         Ok(())
     }
 
+    fn set_cancel(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
+    }
+
     fn carry(&mut self, flow: &Flow, growth: Growth) -> Result<(), EngineError> {
         if flow.is_still() {
             return Ok(());
@@ -326,22 +342,19 @@ impl Engine for CpuEngine {
                     });
                 });
             std::mem::swap(cells, next);
-            for _ in 0..growth.steps {
-                self.grow();
-            }
-        });
-        Ok(())
+            (0..growth.steps).try_for_each(|_| self.grow())
+        })
     }
 
     fn step(&mut self, steps: u32) -> Result<bool, EngineError> {
         let pool = self.pool.clone();
-        Ok(pool.install(|| {
-            (0..steps).fold(true, |_, _| {
-                let finite = self.compute_next(Area::All);
+        pool.install(|| {
+            (0..steps).try_fold(true, |_, _| {
+                let finite = self.compute_next(Area::All)?;
                 std::mem::swap(&mut self.cells, &mut self.next);
-                finite
+                Ok(finite)
             })
-        }))
+        })
     }
 
     fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError> {

@@ -1,6 +1,7 @@
 //! NVIDIA's driver, found when it is needed: nothing links to it.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_uint, c_void};
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::Library;
@@ -119,12 +120,11 @@ impl Code {
     }
 }
 
-/// The loaded driver.
+/// The loaded driver. It stays loaded for the life of the process: NVIDIA's has threads and exit
+/// handlers of its own, and does not bear being unloaded and loaded again.
 #[derive(Debug)]
 pub struct Driver {
     pub(super) functions: Functions,
-    /// Keeps the functions where they are.
-    _library: Library,
 }
 
 impl Driver {
@@ -157,15 +157,13 @@ impl Driver {
                 path.display()
             ))
         })?;
+        let library = ManuallyDrop::new(library);
         let functions = Functions::load(&library).map_err(|error| {
             failed(format!(
                 "NVIDIA's driver is too old, version 530 or newer is needed: {error}"
             ))
         })?;
-        let driver = Self {
-            functions,
-            _library: library,
-        };
+        let driver = Self { functions };
         driver.start()?;
         Ok(Arc::new(driver))
     }

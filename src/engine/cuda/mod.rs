@@ -23,7 +23,7 @@ use super::{
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
 use crate::motion::Flow;
-use crate::{Size, State, pool};
+use crate::{Cancel, Size, State, pool};
 use device::{Buffer, Device, Event, Graph, Kernel, Launch, Pinned, Stream};
 pub use driver::Driver;
 use kernels::Step;
@@ -38,6 +38,8 @@ const BACKEND: &str = "cuda";
 
 /// Steps that are launched at once; even, so that the state is where it was before.
 const GRAPH_STEPS: u32 = 64;
+/// Steps of growth, which are launched one by one, that are in the stream at most.
+const GROWTH_STEPS: u32 = 64;
 /// Graphs that are kept.
 const MAX_GRAPHS: usize = 16;
 
@@ -86,7 +88,10 @@ pub struct CudaEngine {
     distrust: Buffer<f32>,
     doubted: Buffer<u32>,
     done: Event,
+    /// After the last two graphs, of which the stream holds no more.
+    launched: [Event; 2],
     resampler: Resampler,
+    cancel: Cancel,
 }
 
 /// The kernels of kernels/frame.cu.
@@ -154,6 +159,8 @@ impl CudaEngine {
             distrust: Buffer::new(&device, shape.plane())?,
             doubted: Buffer::new(&device, step.tiles()[1])?,
             done: Event::new(&device)?,
+            launched: [Event::new(&device)?, Event::new(&device)?],
+            cancel: Cancel::default(),
             resampler: Resampler::new(),
             graphs: HashMap::new(),
             frozen_channels: architecture.frozen(),
@@ -212,10 +219,26 @@ impl CudaEngine {
         self.done.wait()
     }
 
+    fn check_cancel(&self) -> Result<(), EngineError> {
+        match self.cancel.is_cancelled() {
+            true => Err(EngineError::Cancelled),
+            false => Ok(()),
+        }
+    }
+
     /// Puts steps into the stream, the last of which says whether its values are finite.
     fn launch_steps(&mut self, steps: u32) -> Result<(), EngineError> {
         let mut left = steps;
-        while left > 0 {
+        for graph in 0.. {
+            if left == 0 {
+                break;
+            }
+            // While one runs the next one waits for it, and the one after that can be cancelled.
+            let launched = graph % 2;
+            if graph >= 2 {
+                self.launched[launched].wait()?;
+            }
+            self.check_cancel()?;
             let steps = left.min(GRAPH_STEPS);
             left -= steps;
             let key = (steps, self.current);
@@ -228,6 +251,9 @@ impl CudaEngine {
                 self.graphs.insert(key, graph);
             }
             self.stream.run(&self.graphs[&key])?;
+            if left > 0 {
+                self.stream.record(&self.launched[launched])?;
+            }
             self.current = (self.current + steps as usize) % 2;
         }
         Ok(())
@@ -345,6 +371,10 @@ impl Engine for CudaEngine {
         }
     }
 
+    fn set_cancel(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
+    }
+
     fn carry(&mut self, flow: &Flow, growth: Growth) -> Result<(), EngineError> {
         if flow.is_still() {
             return Ok(());
@@ -397,7 +427,13 @@ impl Engine for CudaEngine {
                 .launch(&self.kernels.carry, self.pixelwise(), &parameters)?;
         }
         self.current = 1 - self.current;
-        (0..growth.steps).try_for_each(|_| self.launch_growth())
+        (0..growth.steps).try_for_each(|step| {
+            if step > 0 && step.is_multiple_of(GROWTH_STEPS) {
+                self.wait()?;
+            }
+            self.check_cancel()?;
+            self.launch_growth()
+        })
     }
 
     fn step(&mut self, steps: u32) -> Result<bool, EngineError> {

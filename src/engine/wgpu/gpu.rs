@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wgpu::{
     AdapterInfo, Buffer, BufferDescriptor, BufferUsages, BufferView, CommandEncoder, Device,
@@ -14,10 +14,10 @@ use wgpu::{
 use super::super::{Backend, EngineError};
 use super::adapter::{self, Adapters};
 
-/// The devices in use, by what they are: filters on the same one share it.
-static OPENED: Mutex<Vec<(AdapterInfo, Weak<Gpu>)>> = Mutex::new(Vec::new());
-
 /// A device, its queue, and what went wrong with them.
+///
+/// Every engine opens one of its own: wgpu gives a device up that has run out of memory, and so does
+/// many a driver, and nobody else's engine is to be lost by that.
 pub(super) struct Gpu {
     pub(super) device: Device,
     pub(super) queue: Queue,
@@ -37,26 +37,12 @@ enum Fault {
 
 impl Gpu {
     /// The device that is named by its index or a part of its name, else the first.
-    pub(super) fn open(device: Option<&str>, adapters: Adapters) -> Result<Arc<Self>, EngineError> {
+    pub(super) fn open(device: Option<&str>, adapters: Adapters) -> Result<Self, EngineError> {
         guarded(|| {
-            // Held until it is open, so that nobody else opens the same one meanwhile.
-            let mut opened = lock(&OPENED);
             let all = adapter::all();
             let infos: Vec<AdapterInfo> = all.iter().map(|adapter| adapter.get_info()).collect();
             let index = adapter::choose(&infos, device, adapters)?;
-            let info = &infos[index];
-            opened.retain(|(_, gpu)| gpu.strong_count() > 0);
-            let usable = opened
-                .iter()
-                .filter(|(known, _)| known == info)
-                .filter_map(|(_, gpu)| gpu.upgrade())
-                .find(|gpu| gpu.check().is_ok());
-            if let Some(gpu) = usable {
-                return Ok(gpu);
-            }
-            let gpu = Arc::new(Self::new(&all[index], info)?);
-            opened.push((info.clone(), Arc::downgrade(&gpu)));
-            Ok(gpu)
+            Self::new(&all[index], &infos[index])
         })
     }
 
@@ -101,6 +87,12 @@ impl Gpu {
         &self.title
     }
 
+    /// Whether it only imitates a graphics processor in software.
+    #[cfg(all(test, unix))]
+    pub(super) fn is_software(&self) -> bool {
+        self.device.adapter_info().device_type == wgpu::DeviceType::Cpu
+    }
+
     /// Whether it computes with 16 bits.
     pub(super) fn has_half(&self) -> bool {
         self.device.features().contains(Features::SHADER_F16)
@@ -131,14 +123,15 @@ impl Gpu {
             ];
             let scopes = filters.map(|filter| self.device.push_error_scope(filter));
             let made = make();
-            // The last that was begun ends first.
+            // The last that was begun ends first: that of memory comes last.
             let errors = scopes
                 .into_iter()
                 .rev()
                 .filter_map(|scope| pollster::block_on(scope.pop()))
                 .collect::<Vec<_>>();
             self.check()?;
-            match errors.first() {
+            // What has no memory is not valid either.
+            match errors.last() {
                 None => made,
                 Some(error) => Err(failed(format!("{}: {}", self.title, described(error)))),
             }
@@ -211,10 +204,9 @@ impl Gpu {
             .map_err(|error| self.failed(&error))
     }
 
-    /// Waits until what was handed over as `last` has been done, and `buffer` can be read.
-    pub(super) fn map(&self, buffer: &Buffer, last: SubmissionIndex) -> Result<(), EngineError> {
+    /// Waits until what was handed over as `last` has been done.
+    pub(super) fn wait(&self, last: SubmissionIndex) -> Result<(), EngineError> {
         guarded(|| {
-            buffer.map_async(MapMode::Read, .., |_| ());
             // It panics where the device is lost.
             let waited = self.device.poll(PollType::Wait {
                 submission_index: Some(last),
@@ -224,6 +216,16 @@ impl Gpu {
             self.check()
         })
         .map_err(|error| self.check().err().unwrap_or(error))
+    }
+
+    /// Waits until what was handed over as `last` has been done, and `buffer` can be read.
+    pub(super) fn map(&self, buffer: &Buffer, last: SubmissionIndex) -> Result<(), EngineError> {
+        guarded(|| {
+            buffer.map_async(MapMode::Read, .., |_| ());
+            Ok(())
+        })
+        .map_err(|error| self.check().err().unwrap_or(error))?;
+        self.wait(last)
     }
 }
 
@@ -236,6 +238,9 @@ fn failed(why: String) -> EngineError {
 
 /// An error of wgpu in one line.
 fn described(error: &wgpu::Error) -> String {
+    if let wgpu::Error::OutOfMemory { .. } = error {
+        return "there is not enough memory; smaller states need less".into();
+    }
     error
         .to_string()
         .split_whitespace()

@@ -41,10 +41,14 @@ use super::{
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
 use crate::motion::Flow;
-use crate::{Size, State, pool};
+use crate::{Cancel, Size, State, pool};
 
 /// Bytes of a value of the state, and of a pixel of a frame.
 const WORD: usize = 4;
+
+/// Steps that are handed over before those so many before them have been done: the device has always
+/// something to do, and never so much that it could not be cancelled.
+const BATCH_STEPS: u32 = 16;
 
 /// Runs an automaton on a graphics processor.
 pub struct WgpuEngine {
@@ -61,6 +65,7 @@ pub struct WgpuEngine {
     mapped: bool,
     shown: bool,
     resampler: Resampler,
+    cancel: Cancel,
 }
 
 impl WgpuEngine {
@@ -73,7 +78,7 @@ impl WgpuEngine {
             Backend::Auto => Adapters::Hardware,
             _ => Adapters::All,
         };
-        let gpu = Gpu::open(selection.device.as_deref(), adapters)?;
+        let gpu = Arc::new(Gpu::open(selection.device.as_deref(), adapters)?);
         let half = selection.precision == Precision::Half;
         if half && !gpu.has_half() {
             return Err(EngineError::NoHalfPrecision {
@@ -103,6 +108,7 @@ impl WgpuEngine {
             mapped: false,
             shown: false,
             resampler: Resampler::new(),
+            cancel: Cancel::default(),
         })
     }
 
@@ -115,6 +121,30 @@ impl WgpuEngine {
         self.record_blurs(commands);
         self.kernels.step.run(commands, self.current);
         self.current = 1 - self.current;
+    }
+
+    /// Hands `steps` steps over that `record` records, given how many are left after each.
+    ///
+    /// Each by itself: drivers give devices up that are busy with one thing for too long.
+    fn submit_steps(
+        &mut self,
+        steps: u32,
+        mut record: impl FnMut(&mut Self, &mut CommandEncoder, u32),
+    ) -> Result<(), EngineError> {
+        let gpu = self.gpu.clone();
+        let mut batch = None;
+        for step in 1..=steps {
+            if self.cancel.is_cancelled() {
+                return Err(EngineError::Cancelled);
+            }
+            let submitted = gpu.submit(|commands| record(self, commands, steps - step));
+            if step.is_multiple_of(BATCH_STEPS)
+                && let Some(before) = batch.replace(submitted)
+            {
+                gpu.wait(before)?;
+            }
+        }
+        Ok(())
     }
 
     /// Blurs channels into the other buffer.
@@ -238,6 +268,10 @@ impl Engine for WgpuEngine {
         Ok(())
     }
 
+    fn set_cancel(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
+    }
+
     fn carry(&mut self, flow: &Flow, growth: Growth) -> Result<(), EngineError> {
         if flow.is_still() {
             return Ok(());
@@ -256,26 +290,22 @@ impl Engine for WgpuEngine {
         });
         self.current = 1 - self.current;
         self.shown = false;
-        for _ in 0..growth.steps {
-            gpu.submit(|commands| self.record_growth(commands));
-        }
-        Ok(())
+        self.submit_steps(growth.steps, |engine, commands, _| {
+            engine.record_growth(commands);
+        })
     }
 
     fn step(&mut self, steps: u32) -> Result<bool, EngineError> {
         if steps == 0 {
             return Ok(true);
         }
-        let gpu = self.gpu.clone();
-        for step in 0..steps {
-            // Each by itself: drivers give devices up that are busy with one thing for too long.
-            gpu.submit(|commands| {
-                if step + 1 == steps {
-                    commands.clear_buffer(&self.buffers.results, 0, Some(WORD as u64));
-                }
-                self.record_step(commands);
-            });
-        }
+        self.shown = false;
+        self.submit_steps(steps, |engine, commands, left| {
+            if left == 0 {
+                commands.clear_buffer(&engine.buffers.results, 0, Some(WORD as u64));
+            }
+            engine.record_step(commands);
+        })?;
         self.show()?;
         Ok(self.gpu.view(&self.buffers.shown)?[..WORD] == [0; WORD])
     }
