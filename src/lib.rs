@@ -24,6 +24,7 @@ pub mod motion;
 mod noise;
 mod pool;
 mod replace;
+mod reseeding;
 pub mod source;
 mod state;
 pub mod stylizer;
