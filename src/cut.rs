@@ -34,6 +34,10 @@ pub(crate) const FLASH: usize = 4;
 /// Measured: cuts between photographs have at most 0.11, fast action at least 0.2.
 const TRUSTED: [f32; 2] = [0.1, 0.35];
 
+/// Mean confidence of the motion up to which a frame has nothing to do with the one before it, whether
+/// or not there is a cut.
+pub(crate) const UNRELATED: f32 = 0.15;
+
 /// Finds hard cuts by comparing every frame with those before it.
 ///
 /// After a cut, things are elsewhere: the thumbnails of the frames differ, and neither another

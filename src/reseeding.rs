@@ -92,7 +92,7 @@ impl Reseeding {
             }
         }
         // What is newest has most to gain. Among equals, no corner of the picture comes first.
-        self.blocks.sort_by_key(|block| {
+        self.blocks.sort_unstable_by_key(|block| {
             let place = (block.y * size.width + block.x) as u64;
             (u32::MAX - block.lacking, shuffled(place, budget.seed))
         });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
-use crate::cut::{CutDetector, FLASH, Thumbnail};
+use crate::cut::{CutDetector, FLASH, Thumbnail, UNRELATED};
 use crate::engine::{self, Engine, EngineError, Growth, Selection};
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
@@ -84,6 +84,8 @@ pub struct Stylizer {
     before_flash: Option<(State, usize)>,
     /// Whether the last frame showed something.
     showed: bool,
+    /// Steps since the whole state regrew, while no frame has anything to do with the one before it.
+    waited: Option<u32>,
     motion_time: Duration,
     /// Frames since the state was started; `None`: it is to be started.
     frames: Option<u64>,
@@ -102,6 +104,7 @@ impl Stylizer {
             reseeding: Reseeding::default(),
             before_flash: None,
             showed: false,
+            waited: None,
             motion_time: Duration::ZERO,
             frames: None,
         }
@@ -200,6 +203,11 @@ impl Stylizer {
             }
             None => self.cuts.reset(),
         }
+        let confidence = flow.as_deref().map(Flow::mean_confidence);
+        let reappears = shows && self.motion.as_ref().is_some_and(|motion| motion.is_first);
+        let regrows = steps > 0
+            && self.frames.is_some()
+            && (reappears || regrows(&mut self.waited, confidence, steps, warmup));
         // A state that is not to change is not moved, either.
         let quality = self.options.motion.filter(|_| steps > 0);
         let steps = if updated { steps } else { 0 };
@@ -220,6 +228,15 @@ impl Stylizer {
         }
         self.showed = shows;
         match self.frames {
+            Some(_) if regrows => {
+                engine.set_source(&frame.as_frame())?;
+                self.reseeding.reset();
+                engine.seed(self.options.seed)?;
+                finite = engine.step(warmup)?;
+                if !finite {
+                    outcome = Outcome::Reseeded;
+                }
+            }
             Some(age) => {
                 if updated || flow.is_some() {
                     engine.set_source(&frame.as_frame())?;
@@ -271,6 +288,24 @@ impl Stylizer {
     }
 }
 
+/// Whether the whole state takes its warm-up because hardly any of it can be moved along: a cut that is
+/// not looked for, for one. `waited` is for the next frame.
+///
+/// While that lasts, which it does in noise, no more than twice the usual steps are taken in the mean.
+fn regrows(waited: &mut Option<u32>, confidence: Option<f32>, steps: u32, warmup: u32) -> bool {
+    if confidence.is_none_or(|confidence| confidence > UNRELATED) {
+        *waited = None;
+        return false;
+    }
+    let regrows = waited.is_none_or(|waited| waited >= warmup);
+    *waited = Some(if regrows {
+        0
+    } else {
+        waited.unwrap_or(0).saturating_add(steps)
+    });
+    regrows
+}
+
 /// What reseeding may cost in a frame, as a share of the steps that it takes anyway.
 fn share(quality: Quality) -> f32 {
     match quality {
@@ -283,10 +318,13 @@ fn share(quality: Quality) -> f32 {
 struct Motion {
     estimator: Estimator,
     pool: Arc<ThreadPool>,
-    /// Whether the frame that the estimator has seen last shows something.
-    shown: bool,
+    /// Whether the frame that the estimator has seen last shows something; none if it has seen none.
+    shown: Option<bool>,
     /// Frames since then that show nothing, and that it has not seen.
     blank: usize,
+    /// Whether the last frame came after a change between showing something and nothing that lasted:
+    /// nothing before it can be followed.
+    is_first: bool,
 }
 
 impl Motion {
@@ -294,15 +332,16 @@ impl Motion {
         Ok(Self {
             estimator: Estimator::new(size, quality),
             pool: pool::shared(selection.threads)?,
-            shown: false,
+            shown: None,
             blank: 0,
+            is_first: false,
         })
     }
 
     /// Forgets the last frame.
     fn reset(&mut self) {
         self.estimator.reset();
-        self.shown = false;
+        self.shown = None;
         self.blank = 0;
     }
 
@@ -310,13 +349,15 @@ impl Motion {
     /// too long ago, and for a frame that shows nothing itself: what was there before a flash is there
     /// after it.
     fn estimate(&mut self, frame: &Frame<'_>, shows: bool) -> Option<&mut Flow> {
-        if !shows && self.shown && self.blank < FLASH {
+        self.is_first = false;
+        if !shows && self.shown == Some(true) && self.blank < FLASH {
             self.blank += 1;
             return None;
         }
-        if shows != self.shown {
+        if self.shown != Some(shows) {
+            self.is_first = self.shown.is_some();
             self.reset();
-            self.shown = shows;
+            self.shown = Some(shows);
         }
         self.blank = 0;
         let Self {

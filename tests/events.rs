@@ -238,8 +238,32 @@ fn a_cut_that_is_not_looked_for() {
             ..options(1)
         };
         let events = [scene(0, 8, 1.0), scene(1, 30, 1.0)].concat();
-        check("no cut is looked for", &options, &events, None);
+        check("no cut is looked for", &options, &events, Some(FAR));
     }
+}
+
+#[test]
+fn a_cut_after_black_that_is_not_looked_for() {
+    for value in [0, 255] {
+        let options = Options {
+            cut_threshold: None,
+            ..options(1)
+        };
+        let events = [scene(0, 6, 1.0), blank(value, 12), scene(1, 8, 1.0)].concat();
+        let name = format!("12 frames of {value}, then a cut that is not looked for");
+        check(&name, &options, &events, Some(FAR));
+    }
+}
+
+/// Each of them is the first after a frame that could be followed.
+#[test]
+fn cuts_that_are_not_looked_for_and_follow_each_other() {
+    let options = Options {
+        cut_threshold: None,
+        ..options(1)
+    };
+    let events: Vec<Event> = (0..6).flat_map(|i| scene(i, 2, 1.0)).collect();
+    check("cuts that follow each other", &options, &events, Some(FAR));
 }
 
 #[test]
