@@ -182,6 +182,9 @@ impl Stylizer {
         }
         let thumbnail = Thumbnail::of(&frame.as_frame());
         let shows = thumbnail.shows;
+        // After more than a flash, and nothing can be matched with what was before it.
+        let reappears =
+            shows && self.motion.as_ref().and_then(|motion| motion.shown) == Some(false);
         let before = Instant::now();
         let mut flow = match &mut self.motion {
             Some(motion) => {
@@ -204,7 +207,6 @@ impl Stylizer {
             None => self.cuts.reset(),
         }
         let confidence = flow.as_deref().map(Flow::mean_confidence);
-        let reappears = shows && self.motion.as_ref().is_some_and(|motion| motion.is_first);
         let regrows = steps > 0
             && self.frames.is_some()
             && (reappears || regrows(&mut self.waited, confidence, steps, warmup));
@@ -322,9 +324,6 @@ struct Motion {
     shown: Option<bool>,
     /// Frames since then that show nothing, and that it has not seen.
     blank: usize,
-    /// Whether the last frame came after a change between showing something and nothing that lasted:
-    /// nothing before it can be followed.
-    is_first: bool,
 }
 
 impl Motion {
@@ -334,7 +333,6 @@ impl Motion {
             pool: pool::shared(selection.threads)?,
             shown: None,
             blank: 0,
-            is_first: false,
         })
     }
 
@@ -349,13 +347,11 @@ impl Motion {
     /// too long ago, and for a frame that shows nothing itself: what was there before a flash is there
     /// after it.
     fn estimate(&mut self, frame: &Frame<'_>, shows: bool) -> Option<&mut Flow> {
-        self.is_first = false;
         if !shows && self.shown == Some(true) && self.blank < FLASH {
             self.blank += 1;
             return None;
         }
         if self.shown != Some(shows) {
-            self.is_first = self.shown.is_some();
             self.reset();
             self.shown = Some(shows);
         }
