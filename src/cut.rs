@@ -28,11 +28,15 @@ const CONTRAST: f32 = 0.015;
 const SCALE: f32 = 4.0;
 
 /// Frames after which what was seen before a flash, or before the screen went black, is forgotten.
-const FLASH: usize = 4;
+pub(crate) const FLASH: usize = 4;
 
 /// Mean confidences of the motion up to which there may be a cut, and from which on there is none.
 /// Measured: cuts between photographs have at most 0.11, fast action at least 0.2.
 const TRUSTED: [f32; 2] = [0.1, 0.35];
+
+/// Mean confidence of the motion up to which a frame has nothing to do with the one before it, whether
+/// or not there is a cut.
+pub(crate) const UNRELATED: f32 = 0.15;
 
 /// Finds hard cuts by comparing every frame with those before it.
 ///
@@ -53,12 +57,15 @@ pub(crate) struct CutDetector {
 }
 
 impl CutDetector {
-    /// How different `frame` is from what was before it, from 0 to 1; `None` for the first.
+    /// How different the next frame is from what was before it, from 0 to 1; `None` for the first.
     ///
-    /// `confidence` is the mean confidence of the motion between the two frames, where that is
-    /// known.
-    pub(crate) fn difference(&mut self, frame: &Frame<'_>, confidence: Option<f32>) -> Option<f32> {
-        let thumbnail = Thumbnail::of(frame);
+    /// `confidence` is the mean confidence of the motion since the last frame that shows something,
+    /// where that is known.
+    pub(crate) fn difference(
+        &mut self,
+        thumbnail: Thumbnail,
+        confidence: Option<f32>,
+    ) -> Option<f32> {
         let last = self.last.take();
         let difference = last.as_ref().map(|last| {
             let unexplained = confidence.map_or(1.0, |confidence| {
@@ -90,17 +97,17 @@ impl CutDetector {
 
 /// What is kept of a frame.
 #[derive(Clone, Debug)]
-struct Thumbnail {
+pub(crate) struct Thumbnail {
     /// Mean colour of each cell, in [0, 1].
     colours: [[f32; 3]; COLUMNS * ROWS],
     /// Its luma; none where it is under- or overexposed.
     luma: [Option<f32>; COLUMNS * ROWS],
     /// Whether there is anything to be seen.
-    shows: bool,
+    pub(crate) shows: bool,
 }
 
 impl Thumbnail {
-    fn of(frame: &Frame<'_>) -> Self {
+    pub(crate) fn of(frame: &Frame<'_>) -> Self {
         let size = frame.size();
         let mut colours = [[0.0; 3]; COLUMNS * ROWS];
         let per_cell = (SAMPLES * SAMPLES) as f32;
@@ -291,7 +298,7 @@ mod tests {
         let mut cuts = Vec::new();
         for (i, pixels) in frames.iter().enumerate() {
             let frame = Frame::packed(pixels, SIZE.width * 3, SIZE, Packing::RGB).unwrap();
-            let difference = detector.difference(&frame, None);
+            let difference = detector.difference(Thumbnail::of(&frame), None);
             assert_eq!(difference.is_none(), i == 0);
             if difference.is_some_and(|difference| difference > THRESHOLD) {
                 cuts.push(i);
@@ -393,8 +400,10 @@ mod tests {
         let difference = |confidence| {
             let mut detector = CutDetector::default();
             let frame = |pixels| Frame::packed(pixels, SIZE.width * 3, SIZE, Packing::RGB).unwrap();
-            detector.difference(&frame(&frames[0]), confidence);
-            detector.difference(&frame(&frames[1]), confidence).unwrap()
+            detector.difference(Thumbnail::of(&frame(&frames[0])), confidence);
+            detector
+                .difference(Thumbnail::of(&frame(&frames[1])), confidence)
+                .unwrap()
         };
         assert!(difference(Some(0.05)) > THRESHOLD);
         assert_eq!(difference(Some(0.6)), 0.0);
@@ -408,7 +417,7 @@ mod tests {
             for light in [0, 255, 90] {
                 let pixels = vec![light; size.pixels() * 3];
                 let frame = Frame::packed(&pixels, width * 3, size, Packing::RGB).unwrap();
-                let difference = detector.difference(&frame, None);
+                let difference = detector.difference(Thumbnail::of(&frame), None);
                 assert!(difference.is_none_or(|d| (0.0..=1.0).contains(&d)));
             }
         }

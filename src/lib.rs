@@ -28,6 +28,7 @@ pub mod motion;
 mod noise;
 mod pool;
 mod replace;
+mod reseeding;
 mod sentence;
 pub mod source;
 mod state;

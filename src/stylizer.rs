@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
-use crate::cut::CutDetector;
+use crate::cut::{CutDetector, FLASH, Thumbnail, UNRELATED};
 use crate::engine::{self, Engine, EngineError, Growth, Selection};
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
 use crate::motion::{Estimator, Flow, Quality};
-use crate::{Cancel, Size, pool};
+use crate::reseeding::{Budget, Reseeding};
+use crate::{Cancel, Size, State, pool};
 
 /// The [`Options::cut_threshold`] that suits most films.
 pub const DEFAULT_CUT_THRESHOLD: f64 = 0.3;
@@ -26,8 +27,8 @@ pub struct Options {
     pub strength: f32,
     /// Size of the automaton relative to the frame, in (0, 1].
     pub scale: f32,
-    /// The state is updated on every `interval`th frame and shown again on those between; at
-    /// least 1.
+    /// Steps are taken on every `interval`th frame; at least 1. On those between, the state is moved
+    /// along, or shown again if motion is not followed.
     pub interval: u32,
     /// How well the motion between frames is looked for, along which the state is moved; `None`:
     /// it stays where it is on the screen.
@@ -78,6 +79,13 @@ pub struct Stylizer {
     engine: Option<Box<dyn Engine>>,
     cuts: CutDetector,
     motion: Option<Motion>,
+    reseeding: Reseeding,
+    /// The state before a flash or black frames, and how many of these there were.
+    before_flash: Option<(State, usize)>,
+    /// Whether the last frame showed something.
+    showed: bool,
+    /// Steps since the whole state regrew, while no frame has anything to do with the one before it.
+    waited: Option<u32>,
     motion_time: Duration,
     /// Frames since the state was started; `None`: it is to be started.
     frames: Option<u64>,
@@ -94,6 +102,10 @@ impl Stylizer {
             engine: None,
             cuts: CutDetector::default(),
             motion: None,
+            reseeding: Reseeding::default(),
+            before_flash: None,
+            showed: false,
+            waited: None,
             motion_time: Duration::ZERO,
             frames: None,
             cancel: Cancel::default(),
@@ -179,7 +191,6 @@ impl Stylizer {
         let warmup = self.options.warmup.unwrap_or(playback.warmup);
         let steps = self.options.steps.unwrap_or(playback.steps);
 
-        // Those between are shown the last picture again.
         let interval = u64::from(self.options.interval.max(1));
         let updated = self
             .frames
@@ -187,46 +198,95 @@ impl Stylizer {
         if let (None, Some(quality)) = (&self.motion, self.options.motion) {
             self.motion = Some(Motion::new(frame.size(), quality, &self.selection)?);
         }
+        // Whether or not the frame is to be restyled: what is not looked at cannot be followed.
+        if self.frames.is_none() {
+            self.cuts.reset();
+        }
+        let thumbnail = Thumbnail::of(&frame.as_frame());
+        let shows = thumbnail.shows;
+        // After more than a flash, and nothing can be matched with what was before it.
+        let reappears =
+            shows && self.motion.as_ref().and_then(|motion| motion.shown) == Some(false);
         let before = Instant::now();
-        let flow = match &mut self.motion {
-            Some(motion) if updated => {
+        let mut flow = match &mut self.motion {
+            Some(motion) => {
                 if self.frames.is_none() {
-                    motion.estimator.reset();
+                    motion.reset();
                 }
-                motion.estimate(&frame.as_frame())
+                motion.estimate(&frame.as_frame(), shows)
             }
-            _ => None,
+            None => None,
         };
         self.motion_time = before.elapsed();
         match self.options.cut_threshold {
             Some(threshold) => {
-                let confidence = flow.map(Flow::mean_confidence);
-                let difference = self.cuts.difference(&frame.as_frame(), confidence);
+                let confidence = flow.as_deref().map(Flow::mean_confidence);
+                let difference = self.cuts.difference(thumbnail, confidence);
                 if difference.is_some_and(|difference| f64::from(difference) > threshold) {
                     self.frames = None;
                 }
             }
             None => self.cuts.reset(),
         }
+        let confidence = flow.as_deref().map(Flow::mean_confidence);
+        let regrows = steps > 0
+            && self.frames.is_some()
+            && (reappears || regrows(&mut self.waited, confidence, steps, warmup));
+        // A state that is not to change is not moved, either.
+        let quality = self.options.motion.filter(|_| steps > 0);
+        let steps = if updated { steps } else { 0 };
         let mut outcome = Outcome::Continued;
         let mut finite = true;
+        match (self.frames, self.before_flash.take()) {
+            (None, _) => {}
+            // What a flash has done to the state is taken back.
+            (Some(_), Some((state, _))) if shows => engine.set_state(&state)?,
+            (Some(_), Some((state, frames))) => {
+                let goes_on = frames < FLASH;
+                self.before_flash = goes_on.then_some((state, frames + 1));
+            }
+            (Some(_), None) if self.showed && !shows => {
+                self.before_flash = Some((engine.state()?, 1));
+            }
+            (Some(_), None) => {}
+        }
+        self.showed = shows;
         match self.frames {
-            Some(_) if !updated => {}
-            Some(age) => {
+            Some(_) if regrows => {
                 engine.set_source(&frame.as_frame())?;
-                if let (Some(flow), Some(quality)) = (flow, self.options.motion)
-                    && steps > 0
-                {
+                self.reseeding.reset();
+                engine.seed(self.options.seed)?;
+                finite = engine.step(warmup)?;
+                if !finite {
+                    outcome = Outcome::Reseeded;
+                }
+            }
+            Some(age) => {
+                if updated || flow.is_some() {
+                    engine.set_source(&frame.as_frame())?;
+                }
+                if let (Some(flow), Some(quality)) = (flow.as_deref_mut(), quality) {
                     let before = Instant::now();
+                    // Another one in every frame, and the same in every run.
+                    let seed = self.options.seed.wrapping_add(age).wrapping_add(1);
+                    let budget = Budget {
+                        warmup,
+                        work: share(quality) * steps as f32,
+                        steps,
+                        seed,
+                    };
+                    let is_new = |confidence| engine::trust(confidence) < 1.0;
+                    self.reseeding.plan(flow, is_new, budget);
                     let growth = Growth {
-                        // Another one in every frame, and the same in every run.
-                        seed: self.options.seed.wrapping_add(age).wrapping_add(1),
-                        steps: growth(flow, quality, steps, warmup),
+                        seed,
+                        steps: warmup,
                     };
                     engine.carry(flow, growth)?;
                     self.motion_time += before.elapsed();
                 }
-                finite = engine.step(steps)?;
+                if updated {
+                    finite = engine.step(steps)?;
+                }
                 if !finite {
                     outcome = Outcome::Reseeded;
                 }
@@ -238,6 +298,7 @@ impl Stylizer {
         }
         if outcome != Outcome::Continued {
             self.frames = Some(0);
+            self.reseeding.reset();
             engine.seed(self.options.seed)?;
             finite = engine.step(warmup)?;
         }
@@ -251,23 +312,40 @@ impl Stylizer {
     }
 }
 
-/// Steps that the state takes where it cannot be moved along, before the `steps` that it takes
-/// everywhere: those of the warm-up, unless so much is new that they would be too much work beside the
-/// others for this quality.
-fn growth(flow: &Flow, quality: Quality, steps: u32, warmup: u32) -> u32 {
-    let share = match quality {
+/// Whether the whole state takes its warm-up because hardly any of it can be moved along: a cut that is
+/// not looked for, for one. `waited` is for the next frame.
+///
+/// While that lasts, which it does in noise, no more than twice the usual steps are taken in the mean.
+fn regrows(waited: &mut Option<u32>, confidence: Option<f32>, steps: u32, warmup: u32) -> bool {
+    if confidence.is_none_or(|confidence| confidence > UNRELATED) {
+        *waited = None;
+        return false;
+    }
+    let regrows = waited.is_none_or(|waited| waited >= warmup);
+    *waited = Some(if regrows {
+        0
+    } else {
+        waited.unwrap_or(0).saturating_add(steps)
+    });
+    regrows
+}
+
+/// What reseeding may cost in a frame, as a share of the steps that it takes anyway.
+fn share(quality: Quality) -> f32 {
+    match quality {
         Quality::Fast => 0.16,
         Quality::Balanced | Quality::Fine => 1.0,
-    };
-    let is_new = |confidence| f32::from(u8::from(engine::trust(confidence) < 1.0));
-    let affordable = share * steps as f32 / flow.mean(is_new).max(f32::MIN_POSITIVE);
-    warmup.min(affordable as u32)
+    }
 }
 
 /// The motion estimator, and the threads that it runs on.
 struct Motion {
     estimator: Estimator,
     pool: Arc<ThreadPool>,
+    /// Whether the frame that the estimator has seen last shows something; none if it has seen none.
+    shown: Option<bool>,
+    /// Frames since then that show nothing, and that it has not seen.
+    blank: usize,
 }
 
 impl Motion {
@@ -275,13 +353,36 @@ impl Motion {
         Ok(Self {
             estimator: Estimator::new(size, quality),
             pool: pool::shared(selection.threads)?,
+            shown: None,
+            blank: 0,
         })
     }
 
-    /// Where everything in `frame` was in the frame before it.
-    fn estimate(&mut self, frame: &Frame<'_>) -> Option<&Flow> {
-        let Self { estimator, pool } = self;
-        pool.install(|| estimator.estimate(frame))
+    /// Forgets the last frame.
+    fn reset(&mut self) {
+        self.estimator.reset();
+        self.shown = None;
+        self.blank = 0;
+    }
+
+    /// Where everything in `frame` was in the last frame that shows something; none where that is
+    /// too long ago, and for a frame that shows nothing itself: what was there before a flash is there
+    /// after it.
+    fn estimate(&mut self, frame: &Frame<'_>, shows: bool) -> Option<&mut Flow> {
+        if !shows && self.shown == Some(true) && self.blank < FLASH {
+            self.blank += 1;
+            return None;
+        }
+        if self.shown != Some(shows) {
+            self.reset();
+            self.shown = Some(shows);
+        }
+        self.blank = 0;
+        let Self {
+            estimator, pool, ..
+        } = self;
+        pool.install(|| estimator.estimate(frame).is_some())
+            .then(|| self.estimator.flow_mut())
     }
 }
 

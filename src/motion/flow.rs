@@ -49,6 +49,63 @@ impl Flow {
         (sum / self.confidence.size().pixels() as f64) as f32
     }
 
+    /// Size of the grid of cells on which the confidence is kept.
+    pub(crate) fn cells(&self) -> Size {
+        self.confidence.size()
+    }
+
+    /// How far the motion of a cell can be trusted, from 0 to 1.
+    pub(crate) fn confidence_of(&self, x: usize, y: usize) -> f32 {
+        self.confidence.row(y as isize)[x]
+    }
+
+    /// The cell that a cell's content was in.
+    pub(crate) fn origin_of(&self, x: usize, y: usize) -> [usize; 2] {
+        let scale = self.confidence_factor / self.factor;
+        let size = self.vectors[0].size();
+        let (u, v) = (
+            (x * scale + scale / 2).min(size.width - 1),
+            (y * scale + scale / 2).min(size.height - 1),
+        );
+        let moved = |at: usize, vectors: &Plane, length: usize| {
+            let vector = vectors.row(v as isize)[u] / scale as f32;
+            (at as f32 + vector).round().clamp(0.0, (length - 1) as f32) as usize
+        };
+        let cells = self.cells();
+        [
+            moved(x, &self.vectors[0], cells.width),
+            moved(y, &self.vectors[1], cells.height),
+        ]
+    }
+
+    /// Says of a cell that it has not moved.
+    ///
+    /// Margins are out of date until [`Flow::fill_margins`], as after [`Flow::distrust`].
+    pub(crate) fn hold(&mut self, x: usize, y: usize) {
+        *self.confidence.pixel_mut(x, y) = 1.0;
+        let scale = self.confidence_factor / self.factor;
+        for vectors in &mut self.vectors {
+            let size = vectors.size();
+            for v in y * scale..((y + 1) * scale).min(size.height) {
+                for u in x * scale..((x + 1) * scale).min(size.width) {
+                    *vectors.pixel_mut(u, v) = 0.0;
+                }
+            }
+        }
+    }
+
+    /// Says of a cell that its motion cannot be trusted.
+    pub(crate) fn distrust(&mut self, x: usize, y: usize) {
+        *self.confidence.pixel_mut(x, y) = 0.0;
+    }
+
+    /// To be called once cells have been changed.
+    pub(crate) fn fill_margins(&mut self) {
+        self.vectors.iter_mut().for_each(Plane::fill_margins);
+        self.confidence.fill_margins();
+        self.still = false;
+    }
+
     /// Looks row `y` up for a picture of `size`, which may differ from that of the frames: a state
     /// that is kept at another resolution. All three rows are W values.
     ///

@@ -148,6 +148,11 @@ impl Estimator {
         Some(&self.flow)
     }
 
+    /// The motion that was found last.
+    pub(crate) fn flow_mut(&mut self) -> &mut Flow {
+        &mut self.flow
+    }
+
     /// Forgets the last frame.
     pub fn reset(&mut self) {
         self.has_last = false;

@@ -51,6 +51,13 @@ impl Plane {
         ((y + margin) * self.stride as isize + x + margin) as usize
     }
 
+    /// The pixel at column `x` and row `y`, to be written.
+    #[inline(always)]
+    pub(super) fn pixel_mut(&mut self, x: usize, y: usize) -> &mut f32 {
+        let index = self.index(x as isize, y as isize);
+        &mut self.values[index]
+    }
+
     /// The W values of row `y`, which may lie in the margin.
     #[inline(always)]
     pub(super) fn row(&self, y: isize) -> &[f32] {

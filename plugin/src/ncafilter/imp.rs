@@ -392,8 +392,8 @@ impl ObjectImpl for NcaFilter {
                 glib::ParamSpecUInt::builder("interval")
                     .nick("Interval")
                     .blurb(
-                        "The automaton is run on every interval-th frame; those between show its \
-                         last picture again",
+                        "The automaton is run on every interval-th frame; on those between its state \
+                         is moved along, or with motion=off shown again",
                     )
                     .minimum(1)
                     .default_value(default.interval)
