@@ -11,7 +11,7 @@ use crate::media::{self, Media};
 use crate::output::Output;
 use crate::playback::{self, Cutting, Ending};
 use crate::progress::{Progress, shown_name};
-use crate::reader::{self, Cut, Form};
+use crate::reader::{self, Cut, Form, Gate};
 use crate::tracks::Route;
 use crate::video::{self, Incoming};
 use crate::writer::Writer;
@@ -29,8 +29,12 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
     let progress = Progress::new(&shown_name(input), length, args.quiet);
 
     let writer = Writer::new(container, output)?;
-    let (gate, waiting) = mpsc::channel();
-    let gate = cut.is_some().then_some(&gate);
+    let (sender, waiting) = mpsc::channel();
+    let gate = cut.map(|cut| Gate {
+        waiting: sender,
+        cut,
+    });
+    let gate = gate.as_ref();
 
     let incoming = Incoming::from(&media.video);
     let branch = video::add(&writer, &incoming, args, &args.style, &progress)?;

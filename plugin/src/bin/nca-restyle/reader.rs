@@ -60,6 +60,13 @@ impl Waiting {
     }
 }
 
+/// Where streams wait that are to be cut, and to what.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    pub waiting: mpsc::Sender<Waiting>,
+    pub cut: Cut,
+}
+
 /// The part of the file that is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
@@ -76,7 +83,7 @@ pub fn add(
     id: &str,
     form: Form,
     target: &gst::Pad,
-    gate: Option<&mpsc::Sender<Waiting>>,
+    gate: Option<&Gate>,
     on_found: impl Fn(&gst::CapsRef) + Send + Sync + 'static,
 ) -> Result<()> {
     let source = gst::Element::make_from_uri(gst::URIType::Src, uri, None)?;
@@ -106,7 +113,7 @@ pub fn add(
     source.link(&demuxer)?;
 
     if form == Form::Compressed {
-        clip_to_segment(target);
+        clip_to_segment(target, gate.map(|gate| gate.cut));
     }
     let id = id.to_owned();
     let target = target.clone();
@@ -118,7 +125,7 @@ pub fn add(
                 return;
             }
             if let Some(gate) = &gate {
-                hold(pad, gate.clone());
+                hold(pad, gate.waiting.clone());
                 keep_flushes_from(&target);
             }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
@@ -169,8 +176,9 @@ fn keep_flushes_from(pad: &gst::Pad) {
     });
 }
 
-/// Decoders leave out what lies outside the wanted part; a stream that is copied has none.
-fn clip_to_segment(pad: &gst::Pad) {
+/// Decoders leave out what lies outside the wanted part; a stream that is copied has none. Demuxers that
+/// go to a key frame of the video may begin the segment of the other streams there, too.
+fn clip_to_segment(pad: &gst::Pad, cut: Option<Cut>) {
     let segment = Mutex::new(gst::FormattedSegment::<gst::ClockTime>::new());
     pad.add_probe(
         gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM,
@@ -178,12 +186,18 @@ fn clip_to_segment(pad: &gst::Pad) {
             let Ok(mut segment) = segment.lock() else {
                 return gst::PadProbeReturn::Ok;
             };
-            match &info.data {
+            match &mut info.data {
                 Some(gst::PadProbeData::Event(event)) => {
-                    if let gst::EventView::Segment(event) = event.view()
-                        && let Some(new) = event.segment().downcast_ref::<gst::ClockTime>()
+                    if let gst::EventView::Segment(of) = event.view()
+                        && let Some(new) = of.segment().downcast_ref::<gst::ClockTime>()
                     {
                         *segment = new.clone();
+                        if let Some(cut) = cut {
+                            begin_at(&mut segment, cut.start);
+                            *event = gst::event::Segment::builder(&segment)
+                                .seqnum(event.seqnum())
+                                .build();
+                        }
                     }
                     gst::PadProbeReturn::Ok
                 }
@@ -202,4 +216,14 @@ fn clip_to_segment(pad: &gst::Pad) {
             }
         },
     );
+}
+
+/// Moves the beginning of a segment that begins before `start`, a time of the stream.
+fn begin_at(segment: &mut gst::FormattedSegment<gst::ClockTime>, start: gst::ClockTime) {
+    let before = segment.time().is_some_and(|time| time < start);
+    if let (true, Some(position)) = (before, segment.position_from_stream_time(start)) {
+        segment.set_start(position);
+        segment.set_time(start);
+        segment.set_position(position);
+    }
 }

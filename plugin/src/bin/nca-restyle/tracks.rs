@@ -1,7 +1,5 @@
 //! Sound and subtitles: copied where the container holds them as they are, else converted.
 
-use std::sync::mpsc;
-
 use anyhow::{Context, Result};
 use gst::prelude::*;
 
@@ -9,14 +7,14 @@ use crate::container::TextStyle;
 use crate::elements;
 use crate::markup;
 use crate::media::Stream;
-use crate::reader::{self, Form, Waiting};
+use crate::reader::{self, Form, Gate};
 use crate::writer::Writer;
 
 /// Where the tracks of a file come from and go to.
 pub struct Route<'a> {
     pub writer: &'a Writer,
     pub uri: &'a str,
-    pub gate: Option<&'a mpsc::Sender<Waiting>>,
+    pub gate: Option<&'a Gate>,
 }
 
 impl Route<'_> {

@@ -1,5 +1,7 @@
 //! The way of the frames: decoded, turned upright, restyled, encoded, into the muxer.
 
+use std::sync::Mutex;
+
 use anyhow::{Context, Result, bail};
 use gst::prelude::*;
 
@@ -109,6 +111,9 @@ pub fn add(
         .request_pad_simple("video_%u")
         .context("the muxer takes no video")?;
     drop_orientation(&pad);
+    if writer.container.is_iso() {
+        last_to_the_end(&pad);
+    }
     encoder.check_size(writer.container, &pad.pad_template_caps(), (width, height))?;
     chain.extend(encoder.parser(writer.container, &pad.pad_template_caps())?);
     chain.push(elements::make("queue")?);
@@ -188,6 +193,28 @@ fn drop_orientation(pad: &gst::Pad) {
             *event = gst::event::Tag::builder(tags)
                 .seqnum(event.seqnum())
                 .build();
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Lets the time of the last frame reach to the end of all.
+///
+/// Muxers of the MP4 family take the sum of the frames' times in the order of decoding for the length of
+/// the track, and write that no more of it is to be shown. With frames that are not in the order in which
+/// they are shown, and of varying lengths, the last ones would be cut off. Only of the last frame is the
+/// duration believed; of the others, the time to the next one is taken.
+fn last_to_the_end(pad: &gst::Pad) {
+    let end = Mutex::new(gst::ClockTime::ZERO);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
+            && let (Some(pts), Ok(mut end)) = (buffer.pts(), end.lock())
+        {
+            *end = (pts + buffer.duration().unwrap_or_default()).max(*end);
+            let begin = buffer.dts().unwrap_or(pts);
+            if let Some(left) = end.checked_sub(begin) {
+                buffer.make_mut().set_duration(left);
+            }
         }
         gst::PadProbeReturn::Ok
     });
