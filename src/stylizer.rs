@@ -208,7 +208,7 @@ impl Stylizer {
         let reappears =
             shows && self.motion.as_ref().and_then(|motion| motion.shown) == Some(false);
         let before = Instant::now();
-        let mut flow = match &mut self.motion {
+        let flow = match &mut self.motion {
             Some(motion) => {
                 if self.frames.is_none() {
                     motion.reset();
@@ -265,7 +265,7 @@ impl Stylizer {
                 if updated || flow.is_some() {
                     engine.set_source(&frame.as_frame())?;
                 }
-                if let (Some(flow), Some(quality)) = (flow.as_deref_mut(), quality) {
+                if let (Some(flow), Some(quality)) = (flow, quality) {
                     let before = Instant::now();
                     // Another one in every frame, and the same in every run.
                     let seed = self.options.seed.wrapping_add(age).wrapping_add(1);
