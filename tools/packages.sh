@@ -46,6 +46,7 @@ find_missing() {
             ;;
         test)
             need mesa-vulkan-drivers vulkan
+            need ffmpeg command_ ffprobe
             ;;
         clip)
             need ca-certificates certificates

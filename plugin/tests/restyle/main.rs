@@ -12,4 +12,5 @@ mod outputs;
 mod pictures;
 mod progress;
 mod refusals;
+mod times;
 mod truncation;

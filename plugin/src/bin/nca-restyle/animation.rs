@@ -108,8 +108,9 @@ pub fn restyle(
     let complaint = complaints.try_recv();
     if let Ok(complaint) = &complaint {
         progress.warn(&format!(
-            "{}: {complaint:#}; what comes before is restyled",
-            input.display()
+            "{}: {}; what comes before is restyled",
+            input.display(),
+            nca::sentence(complaint.as_ref())
         ));
     }
     Ok((ending, complaint.is_ok()))

@@ -205,14 +205,17 @@ fn drop_orientation(pad: &gst::Pad) {
 /// they are shown, and of varying lengths, the last ones would be cut off. Only of the last frame is the
 /// duration believed; of the others, the time to the next one is taken.
 fn last_to_the_end(pad: &gst::Pad) {
-    let end = Mutex::new(gst::ClockTime::ZERO);
+    // The latest end of a frame, and how much later the first is shown than decoded.
+    let times = Mutex::new((gst::ClockTime::ZERO, None));
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
-            && let (Some(pts), Ok(mut end)) = (buffer.pts(), end.lock())
+            && let (Some(pts), Ok(mut times)) = (buffer.pts(), times.lock())
         {
+            let (end, delay) = &mut *times;
+            let decoded = buffer.dts().unwrap_or(pts);
+            let delay = *delay.get_or_insert(pts.saturating_sub(decoded));
             *end = (pts + buffer.duration().unwrap_or_default()).max(*end);
-            let begin = buffer.dts().unwrap_or(pts);
-            if let Some(left) = end.checked_sub(begin) {
+            if let Some(left) = end.checked_sub(decoded + delay) {
                 buffer.make_mut().set_duration(left);
             }
         }

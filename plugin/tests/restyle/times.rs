@@ -1,0 +1,174 @@
+//! Times of frames and sound as ffprobe, which is another's, reads them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::must;
+use crate::samples::Folder;
+
+/// Whether ffmpeg is there.
+fn has_ffmpeg() -> bool {
+    let there = ["ffmpeg", "ffprobe"]
+        .iter()
+        .all(|name| Command::new(name).arg("-version").output().is_ok());
+    if !there {
+        eprintln!("skipped: ffmpeg and ffprobe are not installed");
+    }
+    there
+}
+
+/// Makes a film with ffmpeg.
+fn ffmpeg(arguments: &str, film: &Path) {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-y"])
+        .args(arguments.split_whitespace())
+        .arg(film)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// What ffprobe says of the frames of a stream that are shown: a field of each.
+fn frames(film: &Path, stream: &str, field: &str) -> Vec<f64> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", stream])
+        .args(["-show_entries", &format!("frame={field}")])
+        .args(["-of", "default=nokey=1:noprint_wrappers=1"])
+        .arg(film)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn times(film: &Path, stream: &str) -> Vec<f64> {
+    frames(film, stream, "best_effort_timestamp_time")
+}
+
+/// When the last frame ends: the film's length.
+fn length(film: &Path) -> f64 {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", "format=duration"])
+        .args(["-of", "default=nokey=1:noprint_wrappers=1"])
+        .arg(film)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+/// All are where they were, to a millisecond, counted from the first.
+fn assert_same(before: &[f64], after: &[f64], what: &str) {
+    assert_eq!(before.len(), after.len(), "{what}: frames");
+    for (a, b) in before.iter().zip(after) {
+        let apart = (a - before[0]) - (b - after[0]);
+        assert!(apart.abs() < 0.0015, "{what}: {a} became {b}");
+    }
+}
+
+#[test]
+fn all_frames_of_varying_length_are_shown() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let film = folder.path("in.mkv");
+    // Ten frames of a thirtieth of a second, then some of two thirds, and B-frames.
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=128x96:r=30:d=4,select='lt(n,10)+not(mod(n,20))' -vsync vfr \
+         -c:v libx264 -bf 2",
+        &film,
+    );
+    let before = times(&film, "v");
+    assert_eq!(before.len(), 15);
+    for (name, encoder) in [
+        ("out.mp4", "x264enc"),
+        ("out.mov", "x264enc"),
+        ("out.m4v", "x264enc"),
+        ("out-265.mp4", "x265enc"),
+        ("out.mkv", "x264enc"),
+    ] {
+        let output = folder.path(name);
+        must(&film, &output, &["--encoder", encoder]);
+        assert_same(&before, &times(&output, "v"), name);
+        let shown = length(&output);
+        assert!((3.3..3.45).contains(&shown), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn sound_is_cut_with_the_picture() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let video = "-f lavfi -i testsrc2=s=128x96:r=25:d=6 -f lavfi -i sine=d=6 -c:v libx264 -g 250";
+    for (name, sound) in [
+        ("aac.mkv", "aac"),
+        ("ac3.mkv", "ac3"),
+        ("mp3.mkv", "libmp3lame"),
+        ("flac.mkv", "flac"),
+        ("aac.mp4", "aac"),
+    ] {
+        let film = folder.path(name);
+        ffmpeg(&format!("{video} -c:a {sound}"), &film);
+        for (part, end) in [
+            (&["--start", "4"][..], 2.0),
+            (&["--start", "3", "--duration", "1"], 1.0),
+        ] {
+            let output = folder.path(&format!("{name}-{end}.mkv"));
+            must(&film, &output, part);
+            let (picture, sound) = (times(&output, "v"), times(&output, "a"));
+            let apart = sound[0] - picture[0];
+            // A block of FLAC is 93 ms long, and what is copied begins with a whole one.
+            assert!(apart.abs() < 0.1, "{name}, {part:?}: sound {apart} later");
+            let last = sound.last().unwrap();
+            assert!(
+                (end - 0.2..end + 0.1).contains(last),
+                "{name}, {part:?}: sound to {last}"
+            );
+        }
+    }
+}
+
+#[test]
+fn subtitles_are_cut_with_the_picture() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let words = folder.path("words.srt");
+    let text =
+        "1\n00:00:01,000 --> 00:00:02,000\nfirst\n\n2\n00:00:04,500 --> 00:00:05,000\nsecond\n";
+    std::fs::write(&words, text).unwrap();
+    let film = folder.path("in.mkv");
+    ffmpeg(
+        &format!(
+            "-f lavfi -i testsrc2=s=128x96:r=25:d=6 -i {} -c:v libx264 -g 250 -c:s srt",
+            words.display()
+        ),
+        &film,
+    );
+    let output = folder.path("out.mkv");
+    must(&film, &output, &["--start", "4"]);
+    let found = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "s",
+            "-show_entries",
+            "packet=pts_time",
+        ])
+        .args(["-of", "default=nokey=1:noprint_wrappers=1"])
+        .arg(&output)
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    let found: Vec<f64> = found.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!((found[0] - 0.5).abs() < 0.05, "{found:?}");
+}
