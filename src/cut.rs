@@ -32,7 +32,7 @@ pub(crate) const FLASH: usize = 4;
 
 /// Mean confidences of the motion up to which there may be a cut, and from which on there is none.
 /// Measured: cuts between photographs have at most 0.11, fast action at least 0.2.
-const TRUSTED: [f32; 2] = [0.1, 0.35];
+pub(crate) const TRUSTED: [f32; 2] = [0.1, 0.35];
 
 /// Mean confidence of the motion up to which a frame has nothing to do with the one before it, whether
 /// or not there is a cut.
@@ -87,6 +87,15 @@ impl CutDetector {
         };
         self.last = Some(thumbnail);
         difference
+    }
+
+    /// The same where the motion is not known, without taking note of the frame; 0 for the first.
+    pub(crate) fn unlikeness(&self, thumbnail: &Thumbnail) -> f32 {
+        let before = self.before.iter().map(|(before, _)| before);
+        let differences = before.map(|before| thumbnail.difference(before, 1.0));
+        self.last.as_ref().map_or(0.0, |last| {
+            differences.fold(thumbnail.difference(last, 1.0), f32::min)
+        })
     }
 
     /// Forgets all frames.

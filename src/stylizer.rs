@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
-use crate::cut::{CutDetector, FLASH, Thumbnail, UNRELATED};
+use crate::cut::{CutDetector, FLASH, TRUSTED, Thumbnail, UNRELATED};
 use crate::engine::{self, Engine, EngineError, Growth, Selection};
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
@@ -84,7 +84,7 @@ pub struct Stylizer {
     before_flash: Option<(State, usize)>,
     /// Whether the last frame showed something.
     showed: bool,
-    /// Steps since the whole state regrew, while no frame has anything to do with the one before it.
+    /// Steps since all that was new took its warm-up at once, while much is new in every frame.
     waited: Option<u32>,
     motion_time: Duration,
     /// Frames since the state was started; `None`: it is to be started.
@@ -218,9 +218,17 @@ impl Stylizer {
             None => None,
         };
         self.motion_time = before.elapsed();
+        let confidence = flow.as_deref().map(Flow::mean_confidence);
+        // Motion may seem to explain a few patches, which would keep the state of what is gone.
+        let is_unlike = confidence.is_some_and(|confidence| {
+            confidence <= UNRELATED
+                || confidence <= TRUSTED[1]
+                    && self.options.cut_threshold.is_some_and(|threshold| {
+                        f64::from(self.cuts.unlikeness(&thumbnail)) > threshold
+                    })
+        });
         match self.options.cut_threshold {
             Some(threshold) => {
-                let confidence = flow.as_deref().map(Flow::mean_confidence);
                 let difference = self.cuts.difference(thumbnail, confidence);
                 if difference.is_some_and(|difference| f64::from(difference) > threshold) {
                     self.frames = None;
@@ -228,10 +236,10 @@ impl Stylizer {
             }
             None => self.cuts.reset(),
         }
-        let confidence = flow.as_deref().map(Flow::mean_confidence);
-        let regrows = steps > 0
+        let is_urgent = steps > 0
             && self.frames.is_some()
-            && (reappears || regrows(&mut self.waited, confidence, steps, warmup));
+            && is_urgent(&mut self.waited, confidence, steps, warmup);
+        let regrows = steps > 0 && reappears || is_urgent && is_unlike;
         // A state that is not to change is not moved, either.
         let quality = self.options.motion.filter(|_| steps > 0);
         let steps = if updated { steps } else { 0 };
@@ -271,7 +279,11 @@ impl Stylizer {
                     let seed = self.options.seed.wrapping_add(age).wrapping_add(1);
                     let budget = Budget {
                         warmup,
-                        work: share(quality) * steps as f32,
+                        work: if is_urgent {
+                            warmup as f32
+                        } else {
+                            share(quality) * steps as f32
+                        },
                         steps,
                         seed,
                     };
@@ -312,22 +324,22 @@ impl Stylizer {
     }
 }
 
-/// Whether the whole state takes its warm-up because hardly any of it can be moved along: a cut that is
-/// not looked for, for one. `waited` is for the next frame.
+/// Whether all that is new is to take its warm-up at once, whatever the work, because so much of the
+/// picture is: after a cut that is not looked for or not found. `waited` is for the next frame.
 ///
 /// While that lasts, which it does in noise, no more than twice the usual steps are taken in the mean.
-fn regrows(waited: &mut Option<u32>, confidence: Option<f32>, steps: u32, warmup: u32) -> bool {
-    if confidence.is_none_or(|confidence| confidence > UNRELATED) {
+fn is_urgent(waited: &mut Option<u32>, confidence: Option<f32>, steps: u32, warmup: u32) -> bool {
+    if confidence.is_none_or(|confidence| confidence > TRUSTED[1]) {
         *waited = None;
         return false;
     }
-    let regrows = waited.is_none_or(|waited| waited >= warmup);
-    *waited = Some(if regrows {
+    let is_urgent = waited.is_none_or(|waited| waited >= warmup);
+    *waited = Some(if is_urgent {
         0
     } else {
         waited.unwrap_or(0).saturating_add(steps)
     });
-    regrows
+    is_urgent
 }
 
 /// What reseeding may cost in a frame, as a share of the steps that it takes anyway.

@@ -336,6 +336,14 @@ fn a_single_flash_or_black_frame() {
     }
 }
 
+/// Motion that seems to explain the frames hides this cut from the detector.
+#[test]
+fn a_cut_that_is_not_found() {
+    let mut events = [scene(10, 4, 2.0), scene(14, 8, 5.0)].concat();
+    events[4].is_lost = true;
+    check("a cut that is not found", &options(2), &events, Some(FAR));
+}
+
 /// Stands for the scene that was there before.
 const PAUSE: u32 = 3;
 
