@@ -65,6 +65,8 @@ fn scale_and_interval_act_while_playing() {
     assert_ne!(half, full);
     assert_eq!(rig.stat::<u64>("frames-since-reset"), 1);
 
+    // With motion followed, the state would be moved along on the frames between.
+    rig.element.set_property_from_str("motion", "off");
     rig.element.set_property("interval", 3u32);
     rig.element.emit_by_name::<()>("reset", &[]);
     let pictures: Vec<_> = (0..4)
