@@ -1,6 +1,7 @@
 //! Runs `nca-restyle` on small files of many kinds and looks at what comes out.
 
 mod command;
+mod ffmpeg;
 mod inspect;
 mod samples;
 
@@ -8,6 +9,8 @@ mod animations;
 mod clips;
 mod colours;
 mod interruption;
+mod kept;
+mod matrix;
 mod outputs;
 mod pictures;
 mod progress;

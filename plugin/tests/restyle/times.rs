@@ -1,73 +1,10 @@
-//! Times of frames and sound as ffprobe, which is another's, reads them.
+//! Times of frames and sound.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::command::must;
+use crate::ffmpeg::{assert_same, ffmpeg, has_ffmpeg, length, times};
 use crate::samples::Folder;
-
-/// Whether ffmpeg is there.
-fn has_ffmpeg() -> bool {
-    let there = ["ffmpeg", "ffprobe"]
-        .iter()
-        .all(|name| Command::new(name).arg("-version").output().is_ok());
-    if !there {
-        eprintln!("skipped: ffmpeg and ffprobe are not installed");
-    }
-    there
-}
-
-/// Makes a film with ffmpeg.
-fn ffmpeg(arguments: &str, film: &Path) {
-    let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-y"])
-        .args(arguments.split_whitespace())
-        .arg(film)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-}
-
-/// What ffprobe says of the frames of a stream that are shown: a field of each.
-fn frames(film: &Path, stream: &str, field: &str) -> Vec<f64> {
-    let output = Command::new("ffprobe")
-        .args(["-v", "error", "-select_streams", stream])
-        .args(["-show_entries", &format!("frame={field}")])
-        .args(["-of", "default=nokey=1:noprint_wrappers=1"])
-        .arg(film)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
-}
-
-fn times(film: &Path, stream: &str) -> Vec<f64> {
-    frames(film, stream, "best_effort_timestamp_time")
-}
-
-/// When the last frame ends: the film's length.
-fn length(film: &Path) -> f64 {
-    let output = Command::new("ffprobe")
-        .args(["-v", "error", "-show_entries", "format=duration"])
-        .args(["-of", "default=nokey=1:noprint_wrappers=1"])
-        .arg(film)
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
-}
-
-/// All are where they were, to a millisecond, counted from the first.
-fn assert_same(before: &[f64], after: &[f64], what: &str) {
-    assert_eq!(before.len(), after.len(), "{what}: frames");
-    for (a, b) in before.iter().zip(after) {
-        let apart = (a - before[0]) - (b - after[0]);
-        assert!(apart.abs() < 0.0015, "{what}: {a} became {b}");
-    }
-}
 
 #[test]
 fn all_frames_of_varying_length_are_shown() {

@@ -79,6 +79,7 @@ pub fn restyle(
         height,
         pixel_aspect: gst::Fraction::new(1, 1),
         framerate: variable,
+        length: None,
         interlaced: false,
         orientation: gst_video::VideoOrientationMethod::Identity,
     };

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use anyhow::{Result, bail};
+use gst::prelude::*;
 
 use crate::args::Args;
 use crate::container::Container;
-use crate::media::{self, Media};
+use crate::media::{self, Chapters, Media};
 use crate::output::Output;
 use crate::playback::{self, Cutting, Ending};
 use crate::progress::{Progress, shown_name};
@@ -36,7 +37,7 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
     });
     let gate = gate.as_ref();
 
-    let incoming = Incoming::from(&media.video);
+    let incoming = Incoming::from(&media);
     let branch = video::add(&writer, &incoming, args, &args.style, &progress)?;
     reader::add(
         &writer.pipeline,
@@ -47,6 +48,23 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         gate,
         branch.on_found(),
     )?;
+    let left_out = |what: &str| {
+        progress.warn(&format!(
+            "{} is restyled without its {what}",
+            input.display()
+        ));
+    };
+    media.left_out.iter().for_each(|what| left_out(what));
+    match media.chapters {
+        Chapters::Read if !container.has_chapters() => left_out(&format!(
+            "chapters: {} files are written without them",
+            container.name()
+        )),
+        Chapters::Unread => {
+            left_out("chapters: GStreamer does not read them from files of its kind")
+        }
+        _ => {}
+    }
     let mut streams = 1;
     let route = Route {
         writer: &writer,
@@ -63,16 +81,14 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         if route.add_subtitles(stream)? {
             streams += 1;
         } else {
-            progress.warn(&format!(
-                "subtitles of {} are left out: {} files do not hold this kind",
-                input.display(),
+            left_out(&format!(
+                "subtitles: {} files do not hold this kind",
                 container.name()
             ));
         }
     }
 
-    let cutting = cut.map(|cut| Cutting {
-        cut,
+    let cutting = cut.map(|_| Cutting {
         gate: waiting,
         streams,
     });
@@ -101,5 +117,23 @@ fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
         let stop = start + duration;
         media.duration.map_or(stop, |end| stop.min(end))
     });
-    Ok(Some(Cut { start, stop }))
+    Ok(Some(Cut {
+        start,
+        stop,
+        reordering: reordering(media.video.framerate),
+    }))
+}
+
+/// As many frames as the encoders in use put out of order.
+fn reordering(framerate: gst::Fraction) -> gst::ClockTime {
+    const FRAMES: u64 = 16;
+    const AT_LEAST: gst::ClockTime = gst::ClockTime::SECOND;
+    let (frames, seconds) = (framerate.numer(), framerate.denom());
+    let known = (frames > 0).then_some(gst::ClockTime::SECOND);
+    known
+        .and_then(|second| {
+            let seconds = u64::from(seconds.unsigned_abs()) * FRAMES;
+            second.mul_div_floor(seconds, frames.unsigned_abs().into())
+        })
+        .map_or(AT_LEAST, |time| time.max(AT_LEAST))
 }

@@ -67,7 +67,8 @@ fn prefer_between(sink: &gst::Pad, src: &gst::Pad) {
     });
 }
 
-fn on_caps(pad: &gst::Pad, change: impl Fn(&mut gst::CapsRef) + Send + Sync + 'static) {
+/// Changes the caps that pass a pad.
+pub fn on_caps(pad: &gst::Pad, change: impl Fn(&mut gst::CapsRef) + Send + Sync + 'static) {
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::PadProbeData::Event(event)) = &mut info.data
             && let gst::EventView::Caps(view) = event.view()

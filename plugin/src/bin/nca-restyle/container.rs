@@ -45,6 +45,11 @@ impl Container {
         matches!(self, Self::Mp4 | Self::QuickTime)
     }
 
+    /// Whether chapters are written to it.
+    pub fn has_chapters(self) -> bool {
+        !self.is_iso()
+    }
+
     /// The element that writes it.
     pub fn muxer(self) -> Result<gst::Element> {
         elements::make(match self {
@@ -66,7 +71,8 @@ impl Container {
     /// Audio encoders, the preferred one first.
     pub fn audio_encoders(self) -> &'static [&'static str] {
         match self {
-            Self::Mp4 | Self::QuickTime => &["fdkaacenc", "avenc_aac", "voaacenc", "opusenc"],
+            // Of the first and the third it is known how much they put before the sound.
+            Self::Mp4 | Self::QuickTime => &["avenc_aac", "fdkaacenc", "voaacenc", "opusenc"],
             Self::Matroska | Self::WebM => &["opusenc", "vorbisenc"],
         }
     }

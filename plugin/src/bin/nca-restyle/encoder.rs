@@ -13,6 +13,12 @@ pub struct Encoder {
     name: String,
 }
 
+/// The least and the most pixels in width and height.
+pub struct Sizes {
+    pub width: (u32, u32),
+    pub height: (u32, u32),
+}
+
 /// What the rate control is told.
 #[derive(Clone, Copy)]
 enum Rate {
@@ -159,24 +165,32 @@ impl Encoder {
         }
     }
 
-    /// Whether the encoder and the container, which accepts these caps, take pictures of a size.
-    ///
-    /// # Errors
-    /// A sentence that names the smallest or the largest size that they take.
-    pub fn check_size(
-        &self,
-        container: Container,
-        accepted: &gst::Caps,
-        (width, height): (u32, u32),
-    ) -> Result<()> {
+    /// The sizes that the encoder and a container that accepts these caps take.
+    pub fn sizes(&self, accepted: &gst::Caps) -> Sizes {
         let taken = self.element.static_pad("sink");
         let taken = taken.map_or_else(gst::Caps::new_any, |pad| pad.pad_template_caps());
         let made = self.made();
         let codec = codec_of(&made);
         let stored = accepted.iter().filter(|stored| stored.name() == codec);
         let all: Vec<_> = taken.iter().chain(stored).collect();
-        let (least_width, most_width) = range(&all, "width");
-        let (least_height, most_height) = range(&all, "height");
+        Sizes {
+            width: range(&all, "width"),
+            height: range(&all, "height"),
+        }
+    }
+
+    /// Whether pictures can have a size.
+    ///
+    /// # Errors
+    /// A sentence that names the smallest or the largest size.
+    pub fn check_size(
+        &self,
+        container: Container,
+        sizes: &Sizes,
+        (width, height): (u32, u32),
+    ) -> Result<()> {
+        let (least_width, most_width) = sizes.width;
+        let (least_height, most_height) = sizes.height;
         let asked = format!(
             "{width}x{height} pixels in {} files from {}",
             container.name(),

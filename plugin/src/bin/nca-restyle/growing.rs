@@ -41,6 +41,7 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         height,
         pixel_aspect: gst::Fraction::new(1, 1),
         framerate,
+        length: None,
         interlaced: false,
         orientation: gst_video::VideoOrientationMethod::Identity,
     };

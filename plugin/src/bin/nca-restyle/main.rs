@@ -2,16 +2,20 @@
 
 mod animation;
 mod args;
+mod chapters;
 mod clip;
 mod colorimetry;
 mod container;
+mod decoded;
 mod elements;
 mod encoder;
 mod filter;
 mod growing;
 mod interruption;
+mod iso;
 mod job;
 mod markup;
+mod matroska;
 mod media;
 mod message;
 mod output;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::iso;
+
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
 use gst_pbutils::prelude::*;
@@ -15,6 +17,21 @@ pub struct Media {
     pub subtitles: Vec<Stream>,
     pub duration: Option<gst::ClockTime>,
     pub seekable: bool,
+    pub chapters: Chapters,
+    /// What cannot be kept: a name of each, and why.
+    pub left_out: Vec<String>,
+    /// Holds, while the file is read, what cannot read it out of the way.
+    _without_alpha: Option<WithoutAlpha>,
+}
+
+/// The chapters of a film.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chapters {
+    None,
+    /// GStreamer reads them.
+    Read,
+    /// There are some that GStreamer does not read.
+    Unread,
 }
 
 /// A stream other than the video.
@@ -45,13 +62,50 @@ pub struct VideoStream {
 /// # Errors
 /// When it cannot be read, holds no video, or a decoder for the video is missing.
 pub fn probe(path: &Path) -> Result<Media> {
-    const LONGEST_WAIT: gst::ClockTime = gst::ClockTime::from_seconds(30);
-
     let absolute = std::path::absolute(path)?;
     let uri = gst::glib::filename_to_uri(&absolute, None)?.to_string();
+    let facts = iso::facts(path);
+    if facts.is_encrypted {
+        bail!("it is encrypted: its picture or its sound cannot be read without a key");
+    }
+    let mut without_alpha = None;
+    let info = discover(&uri).or_else(|error| {
+        without_alpha = WithoutAlpha::begin();
+        match &without_alpha {
+            Some(_) => discover(&uri).map_err(|_| error),
+            None => Err(error),
+        }
+    })?;
+
+    let mut left_out = Vec::new();
+    let video = info
+        .video_streams()
+        .into_iter()
+        // Those that nothing decodes have no name.
+        .find(|stream| !stream.is_image() && stream.stream_id().is_some())
+        .ok_or_else(|| no_video(&info))?;
+    Ok(Media {
+        uri,
+        video: VideoStream::new(&video)?,
+        audio: known(&info.audio_streams(), "sound", &mut left_out),
+        subtitles: known(&info.subtitle_streams(), "subtitles", &mut left_out),
+        chapters: match info.toc() {
+            Some(_) => Chapters::Read,
+            None if facts.has_chapters => Chapters::Unread,
+            None => Chapters::None,
+        },
+        left_out,
+        _without_alpha: without_alpha,
+        duration: info.duration().filter(|duration| !duration.is_zero()),
+        seekable: info.is_seekable(),
+    })
+}
+
+fn discover(uri: &str) -> Result<gst_pbutils::DiscovererInfo> {
+    const LONGEST_WAIT: gst::ClockTime = gst::ClockTime::from_seconds(30);
     let discoverer = gst_pbutils::Discoverer::new(LONGEST_WAIT)?;
     let info = discoverer
-        .discover_uri(&uri)
+        .discover_uri(uri)
         .map_err(|error| anyhow!("it cannot be read as a video: {}", error.message()))?;
     match info.result() {
         gst_pbutils::DiscovererResult::Timeout => {
@@ -61,30 +115,63 @@ pub fn probe(path: &Path) -> Result<Media> {
             bail!("it cannot be opened")
         }
         // With a missing decoder the streams that need none of it are still listed.
-        _ => {}
+        _ => Ok(info),
     }
+}
 
-    let video = info
-        .video_streams()
-        .into_iter()
-        .find(|stream| !stream.is_image())
-        .ok_or_else(|| no_video(&info))?;
-    Ok(Media {
-        uri,
-        video: VideoStream::new(&video)?,
-        audio: info
-            .audio_streams()
+/// The streams that can be read; of the others, what is to be said.
+fn known(
+    streams: &[impl IsA<gst_pbutils::DiscovererStreamInfo>],
+    name: &str,
+    left_out: &mut Vec<String>,
+) -> Vec<Stream> {
+    let mut known = Vec::new();
+    for info in streams {
+        match Stream::new(info) {
+            Some(stream) => known.push(stream),
+            None => left_out.push(match info.caps().as_ref().map(kind) {
+                Some(kind) if !kind.ends_with("-unknown") => {
+                    format!("{name}: GStreamer has nothing here that reads {kind}")
+                }
+                _ => format!("{name}: GStreamer does not read this kind"),
+            }),
+        }
+    }
+    known
+}
+
+/// The name of a format as people know it.
+fn kind(caps: &gst::Caps) -> String {
+    readable(&gst_pbutils::pb_utils_get_codec_description(caps))
+}
+
+/// While it lives, transparency of VP8 and VP9 is not decoded: it cannot where files promise it and do
+/// not have it, as those that browsers record.
+#[derive(Debug)]
+struct WithoutAlpha(Vec<(gst::ElementFactory, gst::Rank)>);
+
+impl WithoutAlpha {
+    /// `None`: nothing decodes it anyway.
+    fn begin() -> Option<Self> {
+        let decoders: Vec<_> = ["vp8alphadecodebin", "vp9alphadecodebin"]
             .iter()
-            .filter_map(Stream::new)
-            .collect(),
-        subtitles: info
-            .subtitle_streams()
-            .iter()
-            .filter_map(Stream::new)
-            .collect(),
-        duration: info.duration().filter(|duration| !duration.is_zero()),
-        seekable: info.is_seekable(),
-    })
+            .filter_map(|name| gst::ElementFactory::find(name))
+            .map(|factory| {
+                let rank = factory.rank();
+                factory.set_rank(gst::Rank::NONE);
+                (factory, rank)
+            })
+            .collect();
+        (!decoders.is_empty()).then_some(Self(decoders))
+    }
+}
+
+impl Drop for WithoutAlpha {
+    fn drop(&mut self) {
+        for (factory, rank) in &self.0 {
+            factory.set_rank(*rank);
+        }
+    }
 }
 
 impl Stream {
@@ -104,7 +191,7 @@ impl VideoStream {
         let stream = Self {
             id: info
                 .stream_id()
-                .context("its video stream has no name to find it by")?
+                .context("its video cannot be decoded")?
                 .to_string(),
             width: info.width(),
             height: info.height(),
@@ -160,11 +247,22 @@ fn no_video(info: &gst_pbutils::DiscovererInfo) -> anyhow::Error {
         .iter()
         .filter(|detail| detail.contains("|decoder-video") || !detail.contains("|decoder-"))
         .find_map(|detail| detail.split('|').nth(3));
-    match description {
+    match description.map(readable) {
         Some(description) => anyhow!(
             "GStreamer has no {description} here; on Debian and Ubuntu the packages \
              gstreamer1.0-libav, gstreamer1.0-plugins-good and gstreamer1.0-plugins-bad have most"
         ),
         None => anyhow!("it has no video"),
+    }
+}
+
+/// The name of a format, also of one that GStreamer only knows by four letters in the file.
+fn readable(name: &str) -> String {
+    match name.split_once("x-gst-fourcc-") {
+        Some((_, letters)) => match letters.split_once(' ') {
+            Some((letters, what)) => format!("{what} for '{letters}'"),
+            None => format!("'{letters}'"),
+        },
+        None => name.to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use gst::prelude::*;
 
 use crate::interruption::interrupted;
 use crate::progress::Progress;
-use crate::reader::{Cut, Waiting};
+use crate::reader::Waiting;
 use crate::stall::Patience;
 use crate::writer::Writer;
 
@@ -22,7 +22,6 @@ pub enum Ending {
 
 /// Streams that wait to be cut before the pipeline runs.
 pub struct Cutting {
-    pub cut: Cut,
     pub gate: mpsc::Receiver<Waiting>,
     /// How many streams will come through the gate.
     pub streams: usize,
@@ -40,18 +39,20 @@ pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Re
     if let Ok(Ending::Complete) = ending {
         progress.complete();
     }
+    let write_header = writer.header();
     writer.stop();
-    if let Ok(Ending::Complete) = ending
-        && progress.frames() == 0
-    {
-        bail!("it has no frame to restyle, or none in the part that was asked for");
+    if let Ok(Ending::Complete) = ending {
+        if progress.frames() == 0 {
+            bail!("it has no frame to restyle, or none in the part that was asked for");
+        }
+        write_header()?;
     }
     ending
 }
 
 fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
     let mut bus = Listener::new(writer, progress)?;
-    if let Some(Cutting { cut, gate, streams }) = cutting {
+    if let Some(Cutting { gate, streams }) = cutting {
         writer.go(gst::State::Paused);
         let mut waiting = Vec::with_capacity(streams);
         while waiting.len() < streams {
@@ -61,7 +62,7 @@ fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -
             waiting.extend(gate.try_iter());
         }
         for stream in &waiting {
-            stream.seek(cut)?;
+            stream.seek()?;
         }
         waiting.into_iter().for_each(Waiting::release);
     }

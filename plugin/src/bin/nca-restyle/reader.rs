@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use gst::prelude::*;
 
 use crate::colorimetry;
-use crate::{elements, tracks};
+use crate::{chapters, elements, tracks};
 
 /// What of the stream is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,11 @@ pub enum Form {
     Audio,
 }
 
-/// A stream that waits, before its first buffer, for the seek to the part that is wanted.
+/// A stream that waits, at its first buffer, for the seek to the part that is wanted.
 pub struct Waiting {
     pad: gst::Pad,
     block: gst::PadProbeId,
+    cut: Cut,
 }
 
 impl Waiting {
@@ -35,18 +36,19 @@ impl Waiting {
     ///
     /// # Errors
     /// When the file cannot be read from the middle.
-    pub fn seek(&self, cut: Cut) -> Result<()> {
+    pub fn seek(&self) -> Result<()> {
+        let Cut { start, stop, .. } = self.cut;
         let seek = gst::event::Seek::new(
             1.0,
             gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
             gst::SeekType::Set,
-            cut.start,
-            if cut.stop.is_some() {
+            start,
+            if stop.is_some() {
                 gst::SeekType::Set
             } else {
                 gst::SeekType::None
             },
-            cut.stop,
+            stop,
         );
         self.pad
             .send_event(seek)
@@ -72,6 +74,8 @@ pub struct Gate {
 pub struct Cut {
     pub start: gst::ClockTime,
     pub stop: Option<gst::ClockTime>,
+    /// How much later a frame may be stored than one that is shown after it.
+    pub reordering: gst::ClockTime,
 }
 
 /// Adds the elements that read a stream and links them to `target` as soon as the stream is found.
@@ -104,7 +108,7 @@ pub fn add(
                 _ => gst::Caps::builder("video/x-raw").any_features().build(),
             };
             decoder.set_property("caps", caps);
-            decoder.set_property("expose-all-streams", false);
+            decode_only(&decoder, id);
             colorimetry::prefer_streams_own(&decoder);
             decoder
         }
@@ -112,8 +116,11 @@ pub fn add(
     pipeline.add_many([&source, &demuxer])?;
     source.link(&demuxer)?;
 
-    if form == Form::Compressed {
-        clip_to_segment(target, gate.map(|gate| gate.cut));
+    let stop = gate.and_then(|gate| gate.cut.stop);
+    match (form, stop) {
+        (Form::Compressed, _) => clip_to_segment(target, gate.map(|gate| gate.cut)),
+        (Form::Video, Some(stop)) => end_at(target, stop),
+        _ => {}
     }
     let id = id.to_owned();
     let target = target.clone();
@@ -122,15 +129,19 @@ pub fn add(
         let target = target.clone();
         move |demuxer, pad| {
             if target.is_linked() || pad.stream_id().as_deref() != Some(id.as_str()) {
+                throw_away(pad);
                 return;
             }
             if let Some(gate) = &gate {
-                hold(pad, gate.waiting.clone());
+                hold(pad, gate, form);
                 keep_flushes_from(&target);
+                move_chapters(&target, gate.cut);
             }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             on_found(&caps);
-            if let Err(error) = pad.link(&target) {
+            // Whether the formats go together is seen when they are agreed on: a probe may mend them.
+            let checks = gst::PadLinkCheck::HIERARCHY | gst::PadLinkCheck::TEMPLATE_CAPS;
+            if let Err(error) = pad.link_full(&target, checks) {
                 gst::element_error!(
                     demuxer,
                     gst::StreamError::Format,
@@ -152,14 +163,48 @@ pub fn add(
     Ok(())
 }
 
-fn hold(pad: &gst::Pad, gate: mpsc::Sender<Waiting>) {
+/// Decodes the stream with this name and leaves the others as they are in the file.
+fn decode_only(decoder: &gst::Element, id: &str) {
+    let id = id.to_owned();
+    decoder.connect("autoplug-continue", false, move |arguments| {
+        let pad = arguments.get(1)?.get::<gst::Pad>().ok()?;
+        // The name of a stream begins with that of what it is in.
+        let leads_there = pad
+            .stream_id()
+            .is_none_or(|stream| id.starts_with(stream.as_str()));
+        Some(leads_there.to_value())
+    });
+}
+
+/// Takes what comes of a stream that is not wanted. Some demuxers give up where the first stream that
+/// they find goes nowhere.
+fn throw_away(pad: &gst::Pad) {
+    let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    pad.add_probe(kinds, |_, _| gst::PadProbeReturn::Handled);
+}
+
+/// Stops the stream where its data begins: demuxers that are told before where to go take the first that
+/// they find there for the beginning of the film.
+fn hold(pad: &gst::Pad, gate: &Gate, form: Form) {
     let sent = AtomicBool::new(false);
-    let gate = Mutex::new(gate);
+    let mut cut = gate.cut;
+    if form == Form::Video {
+        // Demuxers stop at the first frame that is shown later, and not at the last that is shown before.
+        cut.stop = cut.stop.map(|stop| stop + cut.reordering);
+    }
+    let gate = Mutex::new(gate.waiting.clone());
     pad.add_probe(gst::PadProbeType::BLOCK_DOWNSTREAM, move |pad, info| {
+        let is_before_data = info.event().is_some_and(|event| {
+            !matches!(event.type_(), gst::EventType::Gap | gst::EventType::Eos)
+        });
+        if is_before_data {
+            return gst::PadProbeReturn::Pass;
+        }
         if let (Some(block), false) = (info.id.take(), sent.swap(true, Ordering::Relaxed)) {
             let waiting = Waiting {
                 pad: pad.clone(),
                 block,
+                cut,
             };
             // No one listens any more once the pipeline is being stopped.
             let _ = gate.lock().map(|gate| gate.send(waiting));
@@ -173,6 +218,24 @@ fn hold(pad: &gst::Pad, gate: mpsc::Sender<Waiting>) {
 fn keep_flushes_from(pad: &gst::Pad) {
     pad.add_probe(gst::PadProbeType::EVENT_FLUSH, |_, _| {
         gst::PadProbeReturn::Handled
+    });
+}
+
+/// Lets the chapters of the film begin where they do in the part.
+fn move_chapters(pad: &gst::Pad, cut: Cut) {
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::PadProbeData::Event(event)) = &mut info.data
+            && let gst::EventView::Toc(view) = event.view()
+        {
+            let (toc, is_updated) = view.toc();
+            let Some(toc) = chapters::cut(toc, cut) else {
+                return gst::PadProbeReturn::Handled;
+            };
+            *event = gst::event::Toc::builder(&toc, is_updated)
+                .seqnum(event.seqnum())
+                .build();
+        }
+        gst::PadProbeReturn::Ok
     });
 }
 
@@ -216,6 +279,26 @@ fn clip_to_segment(pad: &gst::Pad, cut: Option<Cut>) {
             }
         },
     );
+}
+
+/// Lets no frame pass that is shown at `stop`, a time of the stream, or later.
+fn end_at(pad: &gst::Pad, stop: gst::ClockTime) {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let segment = segment.as_ref().map(|event| event.segment());
+        if let Some(segment) = segment.and_then(|it| it.downcast_ref::<gst::ClockTime>())
+            && let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
+            && let Some(time) = buffer.pts().and_then(|time| segment.to_stream_time(time))
+        {
+            let Some(left) = stop.checked_sub(time).filter(|left| !left.is_zero()) else {
+                return gst::PadProbeReturn::Handled;
+            };
+            if buffer.duration().is_some_and(|duration| duration > left) {
+                buffer.make_mut().set_duration(left);
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Moves the beginning of a segment that begins before `start`, a time of the stream.

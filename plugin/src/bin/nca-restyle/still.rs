@@ -3,10 +3,10 @@
 use anyhow::Result;
 use gst::prelude::*;
 
-/// The caps of RGBA frames; a framerate of 0/1 is a variable one.
+/// The caps of frames of RGB and a byte that means nothing; a framerate of 0/1 is a variable one.
 pub fn caps(width: u32, height: u32, framerate: gst::Fraction) -> Result<gst::Caps> {
     Ok(
-        gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgba, width, height)
+        gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgbx, width, height)
             .fps(framerate)
             .build()?
             .to_caps()?,

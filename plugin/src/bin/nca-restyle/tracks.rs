@@ -8,7 +8,7 @@ use crate::elements;
 use crate::markup;
 use crate::media::Stream;
 use crate::reader::{self, Form, Gate};
-use crate::writer::Writer;
+use crate::writer::{Kind, Writer};
 
 /// Where the tracks of a file come from and go to.
 pub struct Route<'a> {
@@ -20,13 +20,9 @@ pub struct Route<'a> {
 impl Route<'_> {
     /// Adds a sound track.
     pub fn add_audio(&self, stream: &Stream) -> Result<()> {
-        let pad = self
-            .writer
-            .muxer
-            .request_pad_simple("audio_%u")
-            .context("the muxer takes no sound")?;
-        match copied_audio(&stream.caps, &pad.pad_template_caps()) {
+        match copied_audio(&stream.caps, &self.writer.accepted(Kind::Audio)) {
             Some(parser) => {
+                let pad = self.writer.add_track(Kind::Audio, 0)?;
                 let chain = match parser {
                     Some(parser) => vec![elements::make("queue")?, elements::make(parser)?],
                     None => vec![elements::make("queue")?],
@@ -34,11 +30,14 @@ impl Route<'_> {
                 self.add(stream, Form::Compressed, &chain, &pad)
             }
             None => {
+                let encoder = elements::make_first(self.writer.container.audio_encoders())?;
+                let priming = priming(&encoder);
+                let pad = self.writer.add_track(Kind::Audio, priming)?;
                 let chain = [
                     elements::make("queue")?,
                     elements::make("audioconvert")?,
                     elements::make("audioresample")?,
-                    elements::make_first(self.writer.container.audio_encoders())?,
+                    encoder,
                     elements::make("queue")?,
                 ];
                 self.add(stream, Form::Audio, &chain, &pad)
@@ -51,11 +50,7 @@ impl Route<'_> {
         let Some(style) = self.writer.container.text() else {
             return Ok(false);
         };
-        let copied = self
-            .writer
-            .muxer
-            .pad_template("subtitle_%u")
-            .is_some_and(|template| stream.caps.is_subset(template.caps()));
+        let copied = stream.caps.is_subset(&self.writer.accepted(Kind::Subtitle));
         let mut chain = vec![elements::make("queue")?];
         if !copied {
             if is_styled_text(&stream.caps) {
@@ -65,11 +60,7 @@ impl Route<'_> {
             }
             chain.push(text_from_markup(style)?);
         }
-        let pad = self
-            .writer
-            .muxer
-            .request_pad_simple("subtitle_%u")
-            .context("the muxer takes no subtitles")?;
+        let pad = self.writer.add_track(Kind::Subtitle, 0)?;
         self.add(stream, Form::Compressed, &chain, &pad)?;
         Ok(true)
     }
@@ -97,6 +88,16 @@ impl Route<'_> {
             self.gate,
             |_| {},
         )
+    }
+}
+
+/// How many samples an encoder puts before the sound without a word to the muxer.
+fn priming(encoder: &gst::Element) -> u32 {
+    let factory = encoder.factory();
+    match factory.as_ref().map(|factory| factory.name()).as_deref() {
+        Some("avenc_aac") => 1024,
+        Some("voaacenc") => 1600,
+        _ => 0,
     }
 }
 

@@ -6,13 +6,13 @@ use anyhow::{Context, Result, bail};
 use gst::prelude::*;
 
 use crate::args::{Args, SizeRequest, Style};
-use crate::colorimetry;
 use crate::elements;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Sizes};
 use crate::filter;
-use crate::media::VideoStream;
+use crate::media::Media;
 use crate::progress::Progress;
-use crate::writer::Writer;
+use crate::writer::{Kind, Writer};
+use crate::{colorimetry, decoded};
 
 /// What the frames are like that come in.
 pub struct Incoming {
@@ -23,18 +23,22 @@ pub struct Incoming {
     pub pixel_aspect: gst::Fraction,
     /// 0/1 when it is not known.
     pub framerate: gst::Fraction,
+    /// Of the whole, where it is known.
+    pub length: Option<gst::ClockTime>,
     pub interlaced: bool,
     pub orientation: gst_video::VideoOrientationMethod,
 }
 
-impl From<&VideoStream> for Incoming {
-    fn from(stream: &VideoStream) -> Self {
+impl From<&Media> for Incoming {
+    fn from(media: &Media) -> Self {
+        let stream = &media.video;
         let (width, height, pixel_aspect) = stream.upright();
         Self {
             width,
             height,
             pixel_aspect,
             framerate: stream.framerate,
+            length: media.duration,
             interlaced: stream.interlaced,
             orientation: stream.orientation,
         }
@@ -64,7 +68,10 @@ pub fn add(
     progress: &Progress,
 ) -> Result<Branch> {
     let encoder = Encoder::choose(&args.encoding, writer.container)?;
-    let (width, height, pixel_aspect) = picture_size(incoming, args.shape.size, &encoder)?;
+    let accepted = writer.accepted(Kind::Video);
+    let sizes = encoder.sizes(&accepted);
+    let (width, height, pixel_aspect) = picture_size(incoming, args.shape.size, &encoder, &sizes)?;
+    encoder.check_size(writer.container, &sizes, (width, height))?;
     encoder.configure(
         &args.encoding,
         f64::from(width) * f64::from(height) * frames_per_second(incoming.framerate),
@@ -83,6 +90,9 @@ pub fn add(
     let first = converter()?;
     // The way back takes the mean of four pixels; what was interpolated would not come back.
     first.set_property_from_str("chroma-mode", "none");
+    if let Some(pad) = precise.static_pad("src") {
+        decoded::lay_on_white(&pad);
+    }
     chain.extend([first, precise.clone(), converter()?, scale]);
     if incoming.orientation != gst_video::VideoOrientationMethod::Identity {
         let flip = elements::make("videoflip")?;
@@ -106,16 +116,12 @@ pub fn add(
     let encoded = caps_filter(&encoded_caps().build())?;
     chain.extend([encoded.clone(), frame_queue()?, encoder.element.clone()]);
 
-    let pad = writer
-        .muxer
-        .request_pad_simple("video_%u")
-        .context("the muxer takes no video")?;
+    let pad = writer.add_track(Kind::Video, 0)?;
     drop_orientation(&pad);
     if writer.container.is_iso() {
         last_to_the_end(&pad);
     }
-    encoder.check_size(writer.container, &pad.pad_template_caps(), (width, height))?;
-    chain.extend(encoder.parser(writer.container, &pad.pad_template_caps())?);
+    chain.extend(encoder.parser(writer.container, &accepted)?);
     chain.push(elements::make("queue")?);
 
     writer.pipeline.add_many(&chain)?;
@@ -125,6 +131,8 @@ pub fn add(
         .and_then(|(first, last)| first.static_pad("sink").zip(last.static_pad("src")))
         .context("a queue has no pads")?;
     src.link(&pad)?;
+    colorimetry::on_caps(&sink, decoded::mend);
+    last_a_while(&sink, incoming);
     Ok(Branch {
         sink,
         precise,
@@ -138,18 +146,30 @@ impl Branch {
     pub fn on_found(&self) -> impl Fn(&gst::CapsRef) + Send + Sync + 'static {
         let (precise, encoded) = (self.precise.clone(), self.encoded.clone());
         let fixed_colorimetry = self.fixed_colorimetry;
-        move |decoded| {
+        move |caps| {
+            let mut decoded = caps.to_owned();
+            decoded::mend(decoded.make_mut());
             let colorimetry = match fixed_colorimetry {
                 Some(colorimetry) => colorimetry.to_owned(),
-                None => colorimetry::to_store(decoded),
+                None => colorimetry::to_store(&decoded),
             };
             let caps = encoded_caps().field("colorimetry", colorimetry).build();
             encoded.set_property("caps", caps);
-            if colorimetry::is_ycbcr(decoded) {
+            let format = if decoded::has_alpha(&decoded) {
+                gst::element_warning!(
+                    precise,
+                    gst::StreamError::Format,
+                    ("videos are written without transparency: it becomes white")
+                );
+                decoded::WITH_ALPHA
+            } else if colorimetry::is_ycbcr(&decoded) {
                 // From 8 bits GStreamer takes a short cut that makes everything 1% darker.
-                let caps = gst::Caps::builder("video/x-raw").field("format", "AYUV64");
-                precise.set_property("caps", caps.build());
-            }
+                gst_video::VideoFormat::Ayuv64
+            } else {
+                return;
+            };
+            let caps = gst::Caps::builder("video/x-raw").field("format", format.to_str());
+            precise.set_property("caps", caps.build());
         }
     }
 }
@@ -198,6 +218,39 @@ fn drop_orientation(pad: &gst::Pad) {
     });
 }
 
+/// Gives frames that do not say how long they are shown a duration: the last one would have none.
+fn last_a_while(pad: &gst::Pad, incoming: &Incoming) {
+    const LEAST: gst::ClockTime = gst::ClockTime::from_mseconds(1);
+    let rate = [incoming.framerate.denom(), incoming.framerate.numer()];
+    let [seconds, frames] = rate.map(|part| u64::from(part.unsigned_abs()));
+    let of_rate = (frames > 0)
+        .then(|| gst::ClockTime::SECOND.mul_div_round(seconds, frames))
+        .flatten();
+    let length = incoming.length;
+    let times = Mutex::new((None, of_rate));
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
+            && let (Some(time), Ok(mut times)) = (buffer.pts(), times.lock())
+        {
+            let (before, shortest) = &mut *times;
+            let apart = before.and_then(|before: gst::ClockTime| time.checked_sub(before));
+            if let Some(apart) = apart.filter(|apart| *apart >= LEAST) {
+                *shortest = Some(shortest.map_or(apart, |shortest| shortest.min(apart)));
+            }
+            *before = Some(time);
+            if buffer.duration().is_none_or(gst::ClockTime::is_zero) {
+                // A film of one frame is as long as it says.
+                let rest = length.and_then(|length| length.checked_sub(time));
+                let rest = rest.filter(|rest| *rest >= LEAST);
+                let assumed = gst::ClockTime::SECOND / ASSUMED_RATE;
+                let duration = shortest.or(rest).unwrap_or(assumed);
+                buffer.make_mut().set_duration(duration);
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
 /// Lets the time of the last frame reach to the end of all.
 ///
 /// Muxers of the MP4 family take the sum of the frames' times in the order of decoding for the length of
@@ -223,12 +276,14 @@ fn last_to_the_end(pad: &gst::Pad) {
     });
 }
 
+/// Frames a second where nothing says how many there are.
+const ASSUMED_RATE: u64 = 30;
+
 fn frames_per_second(framerate: gst::Fraction) -> f64 {
-    const ASSUMED: f64 = 30.0;
     if framerate.numer() > 0 && framerate.denom() > 0 {
         f64::from(framerate.numer()) / f64::from(framerate.denom())
     } else {
-        ASSUMED
+        ASSUMED_RATE as f64
     }
 }
 
@@ -237,10 +292,20 @@ fn picture_size(
     incoming: &Incoming,
     request: Option<SizeRequest>,
     encoder: &Encoder,
+    sizes: &Sizes,
 ) -> Result<(u32, u32, gst::Fraction)> {
     let square = gst::Fraction::new(1, 1);
     let (width, height, pixel_aspect) = match request {
-        None => (incoming.width, incoming.height, incoming.pixel_aspect),
+        // What is too small for the encoder is shown a whole number of times as large.
+        None => {
+            let times = |side: u32, least: u32| least.div_ceil(side.max(1));
+            let times = times(incoming.width, sizes.width.0)
+                .max(times(incoming.height, sizes.height.0))
+                .max(1);
+            let enlarged = |side: u32| side.saturating_mul(times).min(u32::MAX - 1);
+            let (width, height) = (enlarged(incoming.width), enlarged(incoming.height));
+            (width, height, incoming.pixel_aspect)
+        }
         Some(request) => {
             let (width, height) = request.resolve(shown_aspect(incoming));
             (width, height, square)

@@ -1,12 +1,13 @@
 //! The end of a pipeline: the muxer and the file.
 
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use gst::prelude::*;
 use nca::unfinished::Unfinished;
 
@@ -14,6 +15,7 @@ use crate::container::Container;
 use crate::elements;
 use crate::output::Output;
 use crate::stall::Stall;
+use crate::{iso, matroska};
 
 /// Set where a pipeline could not be stopped.
 static LEFT_TO_ITSELF: AtomicBool = AtomicBool::new(false);
@@ -24,12 +26,41 @@ pub fn is_one_left_to_itself() -> bool {
     LEFT_TO_ITSELF.load(Ordering::Relaxed)
 }
 
+/// What a track holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Video,
+    Audio,
+    Subtitle,
+}
+
+/// A track that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Track {
+    pub kind: Kind,
+    /// Whether it plays where nobody has chosen one.
+    pub is_default: bool,
+    /// How many samples of silence the encoder has put before the sound.
+    pub priming: u32,
+}
+
+/// Where a track goes into the muxer.
+struct Input {
+    kind: Kind,
+    pad: gst::Pad,
+    priming: u32,
+}
+
 /// A pipeline that writes a video file.
 pub struct Writer {
     pub pipeline: gst::Pipeline,
     pub muxer: gst::Element,
     pub container: Container,
     pub stall: Stall,
+    file: PathBuf,
+    inputs: RefCell<Vec<Input>>,
+    /// When the last of all that was written ends, in nanoseconds.
+    end: Arc<AtomicU64>,
     states: mpsc::Sender<gst::State>,
     stopped: mpsc::Receiver<()>,
     /// Where the media is kept until the index, which goes before it, is known.
@@ -63,10 +94,91 @@ impl Writer {
             muxer,
             container,
             stall,
+            file: output.path().to_owned(),
+            inputs: RefCell::default(),
+            end: Arc::default(),
             states,
             stopped,
             _scratch: scratch,
         })
+    }
+
+    /// Where another track goes into the muxer. `priming`: see [`Track`].
+    ///
+    /// # Errors
+    /// When the muxer takes no track of this kind.
+    pub fn add_track(&self, kind: Kind, priming: u32) -> Result<gst::Pad> {
+        let pad = self
+            .muxer
+            .request_pad_simple(kind.template())
+            .with_context(|| format!("the muxer takes no {}", kind.name()))?;
+        let end = Arc::clone(&self.end);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let Some(buffer) = info.buffer()
+                && let Some(start) = buffer.pts()
+                // Encoders may count from another time than zero.
+                && let Some(segment) = pad.sticky_event::<gst::event::Segment>(0)
+                && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
+                && let Some(start) = segment.to_running_time(start)
+            {
+                let stop = start + buffer.duration().unwrap_or_default();
+                end.fetch_max(stop.nseconds(), Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        });
+        self.inputs.borrow_mut().push(Input {
+            kind,
+            pad: pad.clone(),
+            priming,
+        });
+        Ok(pad)
+    }
+
+    /// The caps of what the muxer takes of a kind.
+    pub fn accepted(&self, kind: Kind) -> gst::Caps {
+        // Not the templates of the element: those of webmmux do not survive being looked at.
+        let factory = self.muxer.factory();
+        factory
+            .iter()
+            .flat_map(|factory| factory.static_pad_templates())
+            .find(|template| template.name_template() == kind.template())
+            .map_or_else(gst::Caps::new_empty, |template| template.caps())
+    }
+
+    /// Completes the header of the file. To be called when all is written and before
+    /// [`Writer::stop`], which forgets what the tracks are; what comes back is to be called after it.
+    pub fn header(&self) -> impl FnOnce() -> Result<()> + use<> {
+        use gst::StreamFlags as Flags;
+        let says = |input: &Input, flag: Flags| {
+            let start = input.pad.sticky_event::<gst::event::StreamStart>(0);
+            start.is_some_and(|start| start.stream_flags().contains(flag))
+        };
+        let inputs = self.inputs.borrow();
+        // Some kinds of files say which tracks play from the start, some which do not, most nothing.
+        let is_one_selected = inputs.iter().any(|input| says(input, Flags::SELECT));
+        let mut tracks: Vec<_> = inputs
+            .iter()
+            .map(|input| Track {
+                kind: input.kind,
+                is_default: !says(input, Flags::UNSELECT)
+                    && (!is_one_selected || says(input, Flags::SELECT)),
+                priming: input.priming,
+            })
+            .collect();
+        if self.container.is_iso() {
+            // There, what is not on from the start is off, and a film of which all sound is off is silent.
+            turn_one_on(&mut tracks, Kind::Audio);
+        }
+        let (file, container) = (self.file.clone(), self.container);
+        let end = gst::ClockTime::from_nseconds(self.end.load(Ordering::Relaxed));
+        move || {
+            let written = if container.is_iso() {
+                iso::finish(&file, &tracks)
+            } else {
+                matroska::finish(&file, &tracks, end)
+            };
+            written.map_err(|error| anyhow!("it cannot be written: {}", nca::sentence(&error)))
+        }
     }
 
     /// Asks for a state. What goes wrong is told on the bus.
@@ -83,6 +195,35 @@ impl Writer {
         if self.stopped.recv_timeout(PATIENCE).is_err() {
             LEFT_TO_ITSELF.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+impl Kind {
+    fn template(self) -> &'static str {
+        match self {
+            Self::Video => "video_%u",
+            Self::Audio => "audio_%u",
+            Self::Subtitle => "subtitle_%u",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Audio => "sound",
+            Self::Subtitle => "subtitles",
+        }
+    }
+}
+
+fn turn_one_on(tracks: &mut [Track], kind: Kind) {
+    let mut of_kind = tracks.iter_mut().filter(|track| track.kind == kind);
+    let first = of_kind.next();
+    if let Some(first) = first
+        && !first.is_default
+        && !of_kind.any(|track| track.is_default)
+    {
+        first.is_default = true;
     }
 }
 
