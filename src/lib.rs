@@ -11,7 +11,6 @@
 //! - [`motion`]: what moved where from one frame to the next.
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
-//! - [`consistency`]: a measure of how a style sticks to what moves.
 //!
 //! For programs: [`unfinished`], files that are gone unless they become whole, and [`sentence`], what
 //! went wrong in one line.
@@ -19,7 +18,6 @@
 #![warn(missing_docs)]
 
 mod cancel;
-pub mod consistency;
 mod cut;
 pub mod engine;
 pub mod frame;
@@ -33,8 +31,6 @@ mod sentence;
 pub mod source;
 mod state;
 pub mod stylizer;
-#[cfg(feature = "train")]
-pub mod train;
 pub mod unfinished;
 
 pub use cancel::Cancel;

@@ -8,13 +8,13 @@ use crate::frame::{Frame, Row};
 use crate::model::Source;
 
 /// Weights of red, green and blue in grey.
-pub(crate) const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
+pub const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
 
 /// Shifts of the shift-shuffle channels in pixels; each gives two of them.
-pub(crate) const SHIFTS: [i64; 3] = [2, 3, 4];
+pub const SHIFTS: [i64; 3] = [2, 3, 4];
 
 /// How far each of the eight copies of grey is rolled for a shift, along y and x.
-pub(crate) fn rolls(shift: i64) -> [(i64, i64); 8] {
+pub fn rolls(shift: i64) -> [(i64, i64); 8] {
     let c = shift;
     [
         (-c, 0),

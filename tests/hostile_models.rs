@@ -2,6 +2,7 @@
 //! counted where it is taken.
 
 #[path = "common/attacks.rs"]
+#[allow(dead_code, reason = "not all of it is used")]
 mod attacks;
 
 use std::alloc::{GlobalAlloc, Layout, System};

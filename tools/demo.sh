@@ -15,8 +15,8 @@ tools/packages.sh build play
 [ -n "$clip" ] || clip=$(tools/fetch-clip.sh)
 
 echo "Building"
-cargo build --release --locked --workspace
-cargo build --release --locked -p gst-plugin-nca --example contact_sheet
+cargo build --release --locked
+cargo build --release --locked -p nca-restyle --example contact_sheet
 
 mkdir -p demo
 name=$(basename "$clip")

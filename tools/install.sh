@@ -13,7 +13,7 @@ case ${PREFIX:-/} in
 esac
 tools/rust.sh
 tools/packages.sh build play
-cargo build --release --locked --workspace
+cargo build --release --locked
 
 built=${CARGO_TARGET_DIR:-target}/release
 if [ -n "${PREFIX:-}" ]; then

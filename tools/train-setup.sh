@@ -7,8 +7,7 @@ tools/rust.sh
 tools/packages.sh train
 LIBTORCH=$(tools/libtorch.sh)
 export LIBTORCH
-# On its own: the plugin must not be built with what only training needs.
-cargo build --release --locked -p nca --features train --bin nca-train
+cargo build --release --locked -p nca-train
 
 built=${CARGO_TARGET_DIR:-target}/release
 cat <<END

@@ -1,13 +1,11 @@
 //! Models that are made to do harm, and files that are none: refused by the element, at its start and
-//! while it plays, and by nca-restyle. Alone in its process, where nobody else reads models.
+//! while it plays. Alone in its process, where nobody else reads models.
 
 #[path = "../../tests/common/attacks.rs"]
 #[allow(dead_code, reason = "what assembles a file is not used")]
 mod attacks;
 mod common;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -42,39 +40,6 @@ fn text(message: &gst::Message) -> String {
     }
 }
 
-/// Files to refuse, each with words that are to be said of it.
-fn files(folder: &Path) -> Vec<(PathBuf, &'static str)> {
-    let write = |(name, attack): attacks::Named| {
-        let (bytes, words) = attack();
-        let path = folder.join(format!("{name}.pt"));
-        std::fs::write(&path, bytes).unwrap();
-        (path, words)
-    };
-    let mut files: Vec<_> = attacks::all().map(write).collect();
-    #[cfg(unix)]
-    {
-        let pipe = folder.join("pipe.pt");
-        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
-        assert!(made.success());
-        // A device that never ends, and a file of the system's that waits for what it says next.
-        files.extend([pipe, "/dev/zero".into()].map(|path| (path, "not a regular file")));
-        if std::fs::File::open("/proc/kmsg").is_ok() {
-            files.push(("/proc/kmsg".into(), "kmsg"));
-        }
-    }
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases/models");
-    match std::fs::read_dir(&cases) {
-        Ok(cases) => {
-            files.extend(cases.map(|case| (case.unwrap().path(), "is not a usable model")))
-        }
-        Err(_) => println!(
-            "skipped: there are no hostile models at {}",
-            cases.display()
-        ),
-    }
-    files
-}
-
 #[test]
 fn refused_at_start_and_while_playing() {
     let _alone = alone();
@@ -83,7 +48,7 @@ fn refused_at_start_and_while_playing() {
     let playing = quick_element();
     let mut rig = Rig::new(&playing, &info);
     rig.restyle(buffer(&info, 0));
-    for (path, words) in files(folder.path()) {
+    for (path, words) in attacks::files(folder.path()) {
         let path = path.to_str().unwrap();
         let element = quick_element();
         let bus = gst::Bus::new();
@@ -110,7 +75,7 @@ fn what_reads_a_model_ends_with_the_element() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let info = info(VideoFormat::Rgb, 24, 16);
-    for (path, _) in files(folder.path()) {
+    for (path, _) in attacks::files(folder.path()) {
         let mut rig = Rig::new(&quick_element(), &info);
         rig.restyle(buffer(&info, 0));
         for _ in 0..3 {
@@ -127,28 +92,5 @@ fn what_reads_a_model_ends_with_the_element() {
             );
             std::thread::yield_now();
         }
-    }
-}
-
-#[test]
-fn nca_restyle_refuses_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let picture = folder.path().join("in.png");
-    image::RgbImage::new(16, 16).save(&picture).unwrap();
-    let models = folder.path().join("models");
-    std::fs::create_dir(&models).unwrap();
-    for (path, words) in files(&models) {
-        let output = Command::new(env!("CARGO_BIN_EXE_nca-restyle"))
-            .args([&picture, &folder.path().join("out.png")])
-            .args(["--backend", "cpu", "--model"])
-            .arg(&path)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{}: {said}", path.display());
-        assert!(said.contains(words), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-        let names = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(names, 2, "nothing is left of {}", path.display());
     }
 }

@@ -1,6 +1,8 @@
 //! Model files that are made to keep whoever reads them busy or to fill a machine, each named after
 //! what it does. All are to be refused with one sentence, in steps and bytes that their size explains.
 
+use std::path::{Path, PathBuf};
+
 /// A file, and a part of the sentence that refuses it.
 pub type Attack = (Vec<u8>, &'static str);
 
@@ -813,4 +815,38 @@ pub fn a_nested_header() -> Attack {
 
 pub fn a_file_larger_than_any_model() -> Attack {
     (safetensors("{}", 17 << 20), "more than the 16777216")
+}
+
+/// Files to refuse, each with words that are to be said of it.
+pub fn files(folder: &Path) -> Vec<(PathBuf, &'static str)> {
+    let write = |(name, attack): Named| {
+        let (bytes, words) = attack();
+        let path = folder.join(format!("{name}.pt"));
+        std::fs::write(&path, bytes).unwrap();
+        (path, words)
+    };
+    let mut files: Vec<_> = all().map(write).collect();
+    #[cfg(unix)]
+    {
+        let pipe = folder.join("pipe.pt");
+        let made = std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        // A device that never ends, and a file of the system's that waits for what it says next.
+        files.extend([pipe, "/dev/zero".into()].map(|path| (path, "not a regular file")));
+        if std::fs::File::open("/proc/kmsg").is_ok() {
+            files.push(("/proc/kmsg".into(), "kmsg"));
+        }
+    }
+    // Of the project's folder or of a package in it.
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1);
+    match folders.find_map(|folder| std::fs::read_dir(folder.join("shared/cases/models")).ok()) {
+        Some(cases) => {
+            files.extend(cases.map(|case| (case.unwrap().path(), "is not a usable model")))
+        }
+        None => println!("skipped: there are no hostile models in shared/cases/models"),
+    }
+    files
 }

@@ -10,6 +10,13 @@ use nca::frame::{Frame, Packing};
 use nca::{Size, State};
 use safetensors::SafeTensors;
 
+/// The folder of the whole project.
+pub fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_whole = |folder: &&Path| folder.join("tests/golden").is_dir();
+    package.ancestors().find(is_whole).unwrap().to_owned()
+}
+
 /// A file of states and frames.
 pub struct Golden(Vec<u8>);
 
@@ -103,7 +110,7 @@ pub fn rms_distance(a: &State, b: &State, first: usize) -> f32 {
 /// The folder of published checkpoints, where it is there; says that the test is skipped where it
 /// is not.
 pub fn published_models() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/published-models");
+    let folder = workspace().join("../shared/published-models");
     if folder.is_dir() {
         Some(folder)
     } else {

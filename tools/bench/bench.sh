@@ -17,7 +17,7 @@ if ! "$peers/bin/python" -c 'import onnx, onnxruntime, torch' 2>/dev/null; then
         torch==2.11.0 onnx onnxruntime numpy
 fi
 
-cargo build --release --locked --workspace
+cargo build --release --locked
 worker=$(cargo bench --locked -p nca --bench worker --no-run --message-format=json |
     sed -n 's/.*"executable":"\([^"]*worker[^"]*\)".*/\1/p' | tail -n 1)
 "$peers/bin/python" tools/bench/bench.py "$worker" \

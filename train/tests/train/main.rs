@@ -1,0 +1,15 @@
+//! Training.
+
+#[path = "../../../tests/common/mod.rs"]
+mod common;
+
+mod automaton;
+mod command;
+mod failure;
+mod film;
+mod guide;
+mod losses;
+mod notebook;
+mod prompt;
+mod rollout;
+mod trainer;

@@ -1,0 +1,136 @@
+//! Gradients through frames that move.
+
+use nca::model::Model;
+use nca_train::automaton::Automaton;
+use nca_train::content::grid;
+use nca_train::motion::Shot;
+use nca_train::rollout::{Change, Rollout, Segment};
+use tch::{Device, Kind, Tensor};
+
+const SIZE: usize = 24;
+
+/// Three segments: steps, a frame that has moved, one whose state stays where it is.
+fn segments(automaton: &Automaton) -> Vec<Segment> {
+    let architecture = automaton.architecture();
+    let (frozen, updated) = (architecture.frozen() as i64, architecture.updated() as i64);
+    let n = SIZE as i64;
+    tch::manual_seed(2);
+    let change = |flow: &[f32], covered: &[f32]| {
+        let frame = Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu));
+        let start = automaton.start(&frame);
+        Some(Change {
+            source: start.narrow(1, 0, frozen),
+            grid: grid(flow, SIZE, SIZE, Device::Cpu),
+            covered: Tensor::from_slice(covered).reshape([1, 1, n, n]),
+            fresh: start.narrow(1, frozen, updated),
+        })
+    };
+    let shot = Shot::pan(0, [100, 100], [2.3, -1.4]);
+    let (flow, covered) = shot.next(SIZE).flow(&shot, SIZE, SIZE);
+    assert!(covered.contains(&0.0) && covered.contains(&1.0));
+    let moved = change(&flow, &covered);
+    let stayed = change(&Shot::still_grid(SIZE, SIZE), &vec![1.0; SIZE * SIZE]);
+    vec![
+        Segment {
+            change: None,
+            steps: 3,
+        },
+        Segment {
+            change: moved,
+            steps: 2,
+        },
+        Segment {
+            change: stayed,
+            steps: 2,
+        },
+    ]
+}
+
+/// What every picture and the last state show counts, each differently.
+fn loss(rollout: &Rollout) -> Tensor {
+    let pictures = rollout.pictures().iter().enumerate();
+    let terms = pictures.map(|(i, picture)| {
+        (picture - 0.1 * i as f64).square().sum(Kind::Float) * (1.0 + i as f64)
+    });
+    terms.sum::<Tensor>() + rollout.end().square().sum(Kind::Float) * 0.5
+}
+
+/// The gradient against differences: a step along it changes the loss by its length.
+#[test]
+fn gradients_lead_through_frames() {
+    let golden = crate::common::workspace().join("tests/golden");
+    for name in ["unusual", "published"] {
+        let model = Model::load(&golden.join(format!("{name}.safetensors"))).unwrap();
+        let automaton = Automaton::of(&model, Device::Cpu);
+        tch::manual_seed(1);
+        let n = SIZE as i64;
+        let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)));
+        let run = |automaton: &Automaton| {
+            let rollout = Rollout::run(&automaton.rule(), &start, segments(automaton));
+            loss(&rollout).double_value(&[])
+        };
+        let ways = [automaton.rule(), automaton.rule_in_torch()].map(|rule| {
+            let rollout = Rollout::run(&rule, &start, segments(&automaton));
+            rollout.backward(&rule, &loss(&rollout))
+        });
+        for (((parameter, value), fused), torch) in
+            automaton.parameters().iter().zip(&ways[0]).zip(&ways[1])
+        {
+            let length = torch.norm().double_value(&[]);
+            let apart = (fused - torch).norm().double_value(&[]) / length;
+            assert!(
+                apart < 1e-3,
+                "{name} {parameter}: the ways are {apart} apart"
+            );
+            let step = 2e-3 * value.norm().double_value(&[]).max(0.1) / length;
+            let moved = |by: f64| {
+                let moved = Automaton::of(&model, Device::Cpu);
+                for (name, value) in moved.parameters() {
+                    if name == *parameter {
+                        let _ = value.shallow_clone().g_add_(&(torch * by));
+                    }
+                }
+                run(&moved)
+            };
+            let slope = (moved(step) - moved(-step)) / (2.0 * step * length);
+            println!("{name} {parameter}: {slope} and {length}");
+            assert!(
+                (slope / length - 1.0).abs() < 0.03,
+                "{name} {parameter}: {slope} instead of {length}"
+            );
+        }
+    }
+}
+
+/// Of many steps in one segment only some states are kept; as several segments, all are.
+#[test]
+fn states_that_are_not_kept_are_computed_again() {
+    let golden = crate::common::workspace().join("tests/golden");
+    let model = Model::load(&golden.join("published.safetensors")).unwrap();
+    let automaton = Automaton::of(&model, Device::Cpu);
+    tch::manual_seed(1);
+    let n = SIZE as i64;
+    let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)));
+    for rule in [automaton.rule(), automaton.rule_in_torch()] {
+        let gradients = [vec![27], vec![13, 14]].map(|steps| {
+            let segments = steps.into_iter().map(|steps| Segment {
+                change: None,
+                steps,
+            });
+            let rollout = Rollout::run(&rule, &start, segments.collect());
+            let last = rollout.pictures().len() - 1;
+            let shown = rollout.pictures()[last].square().sum(Kind::Float);
+            let loss = shown + rollout.end().abs().sum(Kind::Float);
+            rollout.backward(&rule, &loss)
+        });
+        for (((name, _), long), short) in automaton
+            .parameters()
+            .iter()
+            .zip(&gradients[0])
+            .zip(&gradients[1])
+        {
+            assert!(long.norm().double_value(&[]) > 0.0, "{name}");
+            assert_eq!(long, short, "{name}");
+        }
+    }
+}
