@@ -1,6 +1,6 @@
 //! The chapters of a part of a film.
 
-use crate::reader::Cut;
+use crate::part::Cut;
 
 /// The chapters that a part has something of, with times from its start on; `None`: it has none.
 pub fn cut(toc: &gst::TocRef, cut: Cut) -> Option<gst::Toc> {

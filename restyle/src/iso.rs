@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
 
-use crate::writer::{Kind, Track};
+use crate::track::{Kind, Track};
 
 /// Far more than the index of a film of a day.
 const LARGEST_INDEX: u64 = 1 << 28;

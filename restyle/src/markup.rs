@@ -2,6 +2,21 @@
 
 use crate::container::TextStyle;
 
+/// Whether these are SSA or ASS subtitles.
+pub fn is_styled(caps: &gst::Caps) -> bool {
+    matches!(kind(caps), "application/x-ssa" | "application/x-ass")
+}
+
+/// Whether these are subtitles of nothing but text and markup.
+pub fn is_plain(caps: &gst::Caps) -> bool {
+    kind(caps) == "text/x-raw"
+}
+
+fn kind(caps: &gst::Caps) -> &str {
+    caps.structure(0)
+        .map_or("", |structure| structure.name().as_str())
+}
+
 /// Turns a subtitle in Pango markup into text: tags go, apart from those that the style has, and
 /// entities become the characters they stand for.
 pub fn to_text(markup: &str, style: TextStyle) -> String {

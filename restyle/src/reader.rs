@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use gst::prelude::*;
 
 use crate::colorimetry;
-use crate::{chapters, elements, tracks};
+use crate::part::Cut;
+use crate::{chapters, elements, markup};
 
 /// What of the stream is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,15 +70,6 @@ pub struct Gate {
     pub cut: Cut,
 }
 
-/// The part of the file that is wanted.
-#[derive(Clone, Copy, Debug)]
-pub struct Cut {
-    pub start: gst::ClockTime,
-    pub stop: Option<gst::ClockTime>,
-    /// How much later a frame may be stored than one that is shown after it.
-    pub reordering: gst::ClockTime,
-}
-
 /// Adds the elements that read a stream and links them to `target` as soon as the stream is found.
 ///
 /// `on_found` sees the stream's caps before. With `gate` the stream waits and is sent there.
@@ -97,7 +89,7 @@ pub fn add(
             // Subtitles with a style of their own are parsed to text only where that is wanted.
             parser.connect("autoplug-continue", false, |arguments| {
                 let caps = arguments.get(2)?.get::<gst::Caps>().ok()?;
-                Some((!tracks::is_styled_text(&caps)).to_value())
+                Some((!markup::is_styled(&caps)).to_value())
             });
             parser
         }

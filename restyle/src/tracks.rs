@@ -8,7 +8,8 @@ use crate::elements;
 use crate::markup;
 use crate::media::Stream;
 use crate::reader::{self, Form, Gate};
-use crate::writer::{Kind, Writer};
+use crate::track::Kind;
+use crate::writer::Writer;
 
 /// Where the tracks of a file come from and go to.
 pub struct Route<'a> {
@@ -53,9 +54,9 @@ impl Route<'_> {
         let copied = stream.caps.is_subset(&self.writer.accepted(Kind::Subtitle));
         let mut chain = vec![elements::make("queue")?];
         if !copied {
-            if is_styled_text(&stream.caps) {
+            if markup::is_styled(&stream.caps) {
                 chain.push(elements::make("ssaparse")?);
-            } else if kind(&stream.caps) != "text/x-raw" {
+            } else if !markup::is_plain(&stream.caps) {
                 return Ok(false);
             }
             chain.push(text_from_markup(style)?);
@@ -115,16 +116,6 @@ fn copied_audio(caps: &gst::Caps, accepted: &gst::Caps) -> Option<Option<&'stati
         return unpacked.can_intersect(accepted).then_some(Some("aacparse"));
     }
     caps.can_intersect(accepted).then_some(None)
-}
-
-/// Whether these are SSA or ASS subtitles.
-pub fn is_styled_text(caps: &gst::Caps) -> bool {
-    matches!(kind(caps), "application/x-ssa" | "application/x-ass")
-}
-
-fn kind(caps: &gst::Caps) -> &str {
-    caps.structure(0)
-        .map_or("", |structure| structure.name().as_str())
 }
 
 /// An element that turns subtitles with markup into plain ones.

@@ -11,7 +11,8 @@ use crate::encoder::{Encoder, Sizes};
 use crate::filter;
 use crate::media::Media;
 use crate::progress::Progress;
-use crate::writer::{Kind, Writer};
+use crate::track::Kind;
+use crate::writer::Writer;
 use crate::{colorimetry, decoded};
 
 /// What the frames are like that come in.

@@ -15,6 +15,7 @@ use crate::container::Container;
 use crate::elements;
 use crate::output::Output;
 use crate::stall::Stall;
+use crate::track::{Kind, Track};
 use crate::{iso, matroska};
 
 /// Set where a pipeline could not be stopped.
@@ -24,24 +25,6 @@ static LEFT_TO_ITSELF: AtomicBool = AtomicBool::new(false);
 /// to be ended as others are.
 pub fn is_one_left_to_itself() -> bool {
     LEFT_TO_ITSELF.load(Ordering::Relaxed)
-}
-
-/// What a track holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Video,
-    Audio,
-    Subtitle,
-}
-
-/// A track that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Track {
-    pub kind: Kind,
-    /// Whether it plays where nobody has chosen one.
-    pub is_default: bool,
-    /// How many samples of silence the encoder has put before the sound.
-    pub priming: u32,
 }
 
 /// Where a track goes into the muxer.
@@ -194,24 +177,6 @@ impl Writer {
         self.go(gst::State::Null);
         if self.stopped.recv_timeout(PATIENCE).is_err() {
             LEFT_TO_ITSELF.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Kind {
-    fn template(self) -> &'static str {
-        match self {
-            Self::Video => "video_%u",
-            Self::Audio => "audio_%u",
-            Self::Subtitle => "subtitle_%u",
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Audio => "sound",
-            Self::Subtitle => "subtitles",
         }
     }
 }

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
-use super::measure::{Mean, Run, restyle};
+use super::mean::Mean;
+use super::measure::{Run, restyle};
 use super::picture::Picture;
 use super::truth::TrueFlow;
 use super::warping::{FrameRejected, Warping, WarpingError};

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::KnownMotion;
+use super::known::KnownMotion;
+use super::mean::{Mean, squared_difference};
 use super::picture::{FRAME, Picture, Still};
-use super::warping::squared_difference;
 use nca::Size;
 use nca::engine::{EngineError, Selection};
 use nca::frame::{FrameMut, Packing};
@@ -268,30 +268,6 @@ fn add_variance(pictures: &[Picture], variance: &mut Mean) {
         let mean = samples.clone().sum::<f64>() / count;
         let squares = samples.map(|sample| (sample - mean).powi(2)).sum::<f64>();
         variance.add(squares / (count - 1.0));
-    }
-}
-
-/// A mean.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mean {
-    sum: f64,
-    count: u64,
-}
-
-impl Mean {
-    pub(super) fn add(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
-    }
-
-    /// The mean; 0 of nothing.
-    pub(super) fn value(self) -> f64 {
-        self.sum / self.count.max(1) as f64
-    }
-
-    /// How many values it is of.
-    pub(super) fn count(self) -> u64 {
-        self.count
     }
 }
 

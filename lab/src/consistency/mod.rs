@@ -17,6 +17,7 @@
 
 mod clip;
 mod known;
+mod mean;
 mod measure;
 mod picture;
 mod truth;

@@ -1,9 +1,8 @@
 use image::RgbImage;
 use image::imageops::FilterType;
 
-use super::KnownMotion;
-use super::measure::Mean;
-use super::warping::squared_difference;
+use super::known::KnownMotion;
+use super::mean::{Mean, squared_difference};
 use nca::Size;
 
 /// Width and height of frames.

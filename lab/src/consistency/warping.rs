@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::measure::Mean;
+use super::mean::{Mean, squared_difference};
 use super::picture::Picture;
 use super::truth::TrueFlow;
 use nca::Size;
@@ -166,10 +166,4 @@ impl WarpingError {
             pairs: *pairs,
         }
     }
-}
-
-/// The mean of the squared differences of red, green and blue.
-pub(super) fn squared_difference(a: &[f32; 3], b: &[f32; 3]) -> f64 {
-    let squares = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2));
-    squares.sum::<f64>() / 3.0
 }

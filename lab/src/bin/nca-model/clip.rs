@@ -7,8 +7,7 @@ use nca::Size;
 use nca_lab::consistency::{Clip, ClipReport, Run, TrueFlow, WarpingError};
 use serde::Serialize;
 
-use crate::consistency::pictures_in;
-use crate::picture::read_picture;
+use crate::picture::{pictures_in, read_picture};
 
 /// Measures a clip that has been restyled.
 pub(crate) fn measure(

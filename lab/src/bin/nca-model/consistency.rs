@@ -1,7 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use nca::model::Model;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::clip;
 use crate::engine::EngineArgs;
-use crate::picture::read_picture;
+use crate::picture::{pictures_in, read_picture};
 
 /// The model, or the two folders.
 #[derive(Parser)]
@@ -206,23 +206,4 @@ impl Report {
         } = self.noise;
         println!("noise {input:.4} becomes {output:.4}: gain {gain:.2}\n");
     }
-}
-
-/// The pictures in a folder, by name.
-pub(crate) fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let unreadable = || format!("cannot read the folder {}", folder.display());
-    let mut pictures = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
-        let path = entry.with_context(unreadable)?.path();
-        if image::ImageFormat::from_path(&path).is_ok() {
-            pictures.push(path);
-        }
-    }
-    ensure!(
-        !pictures.is_empty(),
-        "there are no pictures in {}",
-        folder.display()
-    );
-    pictures.sort();
-    Ok(pictures)
 }

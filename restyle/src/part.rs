@@ -1,0 +1,10 @@
+//! Parts of films.
+
+/// The part of the file that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub start: gst::ClockTime,
+    pub stop: Option<gst::ClockTime>,
+    /// How much later a frame may be stored than one that is shown after it.
+    pub reordering: gst::ClockTime,
+}
