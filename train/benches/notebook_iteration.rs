@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use nca::model::Architecture;
-use nca_train::automaton::{Automaton, Initialisation};
-use nca_train::content::Content;
-use nca_train::notebook::Notebook;
-use nca_train::optimizer::Adam;
-use nca_train::style::Extent;
-use nca_train::vgg::Vgg;
+use nca_train::data::content::Content;
+use nca_train::networks::vgg::Vgg;
+use nca_train::recipes::notebook::Notebook;
+use nca_train::recipes::style::Extent;
+use nca_train::rule::automaton::{Automaton, Initialisation};
+use nca_train::training::optimizer::Adam;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nca::model::Model;
-use nca_train::automaton::{Automaton, Gradients};
+use nca_train::rule::automaton::{Automaton, Gradients};
 use tch::{Device, Kind, Tensor};
 
 use crate::common::{Golden, published_models};

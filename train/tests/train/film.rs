@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nca_train::TrainError;
-use nca_train::content::Content;
+use nca_train::data::content::Content;
 use tch::Device;
 
 /// A film of four seconds, 1000x200 pixels; `None` where GStreamer's programs are not installed.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use nca_train::clip::Clip;
-use nca_train::guide::Guide;
-use nca_train::prompt::weighted;
+use nca_train::losses::guide::Guide;
+use nca_train::losses::prompt::weighted;
+use nca_train::networks::clip::Clip;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};

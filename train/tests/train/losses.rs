@@ -1,6 +1,6 @@
 //! Losses of our own recipe, by what they must and must not see.
 
-use nca_train::losses::{astray, fine_detail};
+use nca_train::losses::terms::{astray, fine_detail};
 use tch::{Device, Kind, Tensor};
 
 /// Noise on bands of colour, 1 x 3 x 64 x 96.

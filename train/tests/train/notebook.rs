@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use nca::model::{Architecture, Card, Layer, Model, Playback};
-use nca_train::automaton::Automaton;
-use nca_train::content::Content;
-use nca_train::losses::{SlicedWasserstein, colour_distance, colour_histogram, gram};
-use nca_train::notebook::Notebook;
-use nca_train::optimizer::Adam;
-use nca_train::style::Extent;
-use nca_train::vgg::Vgg;
+use nca_train::data::content::Content;
+use nca_train::losses::terms::{SlicedWasserstein, colour_distance, colour_histogram, gram};
+use nca_train::networks::vgg::Vgg;
+use nca_train::recipes::notebook::Notebook;
+use nca_train::recipes::style::Extent;
+use nca_train::rule::automaton::Automaton;
+use nca_train::training::optimizer::Adam;
 use tch::{Device, Kind, Tensor};
 
 fn golden() -> PathBuf {

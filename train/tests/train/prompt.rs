@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use nca_train::clip::Clip;
-use nca_train::prompt::PromptLoss;
+use nca_train::losses::prompt::PromptLoss;
+use nca_train::networks::clip::Clip;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};

@@ -1,10 +1,10 @@
 //! Gradients through frames that move.
 
 use nca::model::Model;
-use nca_train::automaton::Automaton;
-use nca_train::content::grid;
-use nca_train::motion::Shot;
-use nca_train::rollout::{Change, Rollout, Segment};
+use nca_train::data::content::grid;
+use nca_train::data::motion::Shot;
+use nca_train::rule::automaton::Automaton;
+use nca_train::rule::rollout::{Change, Rollout, Segment};
 use tch::{Device, Kind, Tensor};
 
 const SIZE: usize = 24;

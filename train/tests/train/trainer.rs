@@ -1,11 +1,11 @@
 //! What happens when training goes wrong.
 
 use nca_train::TrainError;
-use nca_train::automaton::{Automaton, Initialisation};
-use nca_train::pool::Pool;
-use nca_train::preset::Preset;
-use nca_train::recipe::{Found, Recipe};
-use nca_train::trainer::Trainer;
+use nca_train::recipes::preset::Preset;
+use nca_train::recipes::recipe::{Found, Recipe};
+use nca_train::rule::automaton::{Automaton, Initialisation};
+use nca_train::training::pool::Pool;
+use nca_train::training::trainer::Trainer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};

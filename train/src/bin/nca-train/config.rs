@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use nca::model::{Architecture, Border, Model, Playback};
-use nca_train::prompt::weighted;
-use nca_train::style::{Extent, StyleWeights};
+use nca_train::losses::prompt::weighted;
+use nca_train::recipes::style::{Extent, StyleWeights};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Args, BlurArg, BorderName, PresetName, RecipeName};
@@ -122,7 +122,7 @@ impl Config {
             }
             None => {
                 let name = args.preset.map_or(defaults.preset, PresetName::name);
-                let preset = nca_train::preset::Preset::named(name)
+                let preset = nca_train::recipes::preset::Preset::named(name)
                     .with_context(|| format!("there is no preset {name}"))?;
                 let architecture = architecture(args, preset.architecture)?;
                 (

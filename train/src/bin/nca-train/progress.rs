@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use nca_train::trainer::Report;
+use nca_train::training::trainer::Report;
 
 /// A bar with losses, speed and the time that is left; in a log, a line now and then.
 pub struct Progress {

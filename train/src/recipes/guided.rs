@@ -4,15 +4,15 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::automaton::Automaton;
-use super::content::Content;
-use super::guide::Guide;
-use super::notebook::STEPS;
-use super::pool::Pool;
-use super::recipe::{Found, Recipe};
-use super::rollout::{Rollout, Segment};
-use super::stills::Stills;
-use super::style::Extent;
+use crate::data::content::Content;
+use crate::losses::guide::Guide;
+use crate::recipes::notebook::STEPS;
+use crate::recipes::recipe::{Found, Recipe};
+use crate::recipes::stills::Stills;
+use crate::recipes::style::Extent;
+use crate::rule::automaton::Automaton;
+use crate::rule::rollout::{Rollout, Segment};
+use crate::training::pool::Pool;
 
 /// Iterations after which the learning rate falls.
 const MILESTONES: [u64; 2] = [1000, 2000];

@@ -6,9 +6,9 @@ use image::imageops::FilterType;
 use rand::{Rng, RngExt};
 use tch::{Device, Kind, Tensor};
 
-use super::TrainError;
-use super::film::{frames, is_film};
-use super::motion::Shot;
+use crate::TrainError;
+use crate::data::film::{frames, is_film};
+use crate::data::motion::Shot;
 
 /// Most pictures that are held in memory.
 const MOST: usize = 150;

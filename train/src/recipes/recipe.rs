@@ -4,10 +4,10 @@ use rand_chacha::ChaCha8Rng;
 
 use tch::Tensor;
 
-use super::automaton::{Automaton, Gradients, Rule};
-use super::losses::zero;
-use super::pool::Pool;
-use super::rollout::Rollout;
+use crate::losses::terms::zero;
+use crate::rule::automaton::{Automaton, Gradients, Rule};
+use crate::rule::rollout::Rollout;
+use crate::training::pool::Pool;
 
 /// What one iteration found.
 pub struct Found {

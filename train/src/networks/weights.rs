@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo};
 
-use super::TrainError;
+use crate::TrainError;
 
 /// VGG-19 as torchvision trained it, in its names.
 const VGG_REPOSITORY: &str = "timm/vgg19.tv_in1k";

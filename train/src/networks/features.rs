@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::vgg::Vgg;
+use crate::networks::vgg::Vgg;
 use nca::source::LUMA;
 
 /// Rectified layers of VGG that style is compared at: relu1_1 to relu5_1, of each file those that it

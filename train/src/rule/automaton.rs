@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use tch::{Device, Kind, Tensor};
 
-use super::fused::{Fused, Shape};
+use crate::rule::fused::{Fused, Shape};
 use nca::model::{Architecture, Border, Card, Layer, Model, Playback, Source};
 use nca::source::{LUMA, SHIFTS, rolls};
 

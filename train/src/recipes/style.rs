@@ -9,15 +9,15 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::automaton::{Automaton, Rule};
-use super::content::{Content, grid};
-use super::features::Features;
-use super::losses::{SlicedWasserstein, astray, feature_distance, overflow, temporal};
-use super::motion::Shot;
-use super::pool::{Entry, Pool};
-use super::prompt::PromptLoss;
-use super::recipe::{Found, Recipe};
-use super::rollout::{Change, Rollout, Segment, sample};
+use crate::data::content::{Content, grid};
+use crate::data::motion::Shot;
+use crate::losses::prompt::PromptLoss;
+use crate::losses::terms::{SlicedWasserstein, astray, feature_distance, overflow, temporal};
+use crate::networks::features::Features;
+use crate::recipes::recipe::{Found, Recipe};
+use crate::rule::automaton::{Automaton, Rule};
+use crate::rule::rollout::{Change, Rollout, Segment, sample};
+use crate::training::pool::{Entry, Pool};
 use nca::model::Playback;
 
 /// Directions along which distributions are compared in each iteration.

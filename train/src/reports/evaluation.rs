@@ -2,11 +2,11 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::automaton::{Automaton, Rule};
-use super::content::{Content, grid};
-use super::losses::fine_detail;
-use super::motion::Shot;
-use super::rollout::{Change, sample};
+use crate::data::content::{Content, grid};
+use crate::data::motion::Shot;
+use crate::losses::terms::fine_detail;
+use crate::rule::automaton::{Automaton, Rule};
+use crate::rule::rollout::{Change, sample};
 use nca::model::Playback;
 
 /// Frames of the clip that steadiness is measured on.

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 use tokenizers::Tokenizer;
 
-use super::TrainError;
-use super::vgg::read_tensors;
+use crate::TrainError;
+use crate::networks::vgg::read_tensors;
 
 /// Mean and deviation of the pictures that CLIP was trained on.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];

@@ -5,11 +5,11 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use super::automaton::Automaton;
-use super::content::Content;
-use super::motion::Shot;
-use super::pool::{Entry, Pool};
-use super::style::Extent;
+use crate::data::content::Content;
+use crate::data::motion::Shot;
+use crate::recipes::style::Extent;
+use crate::rule::automaton::Automaton;
+use crate::training::pool::{Entry, Pool};
 
 /// Every so many iterations a state of the batch is a new one.
 const RESEEDED: u64 = 5;

@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use tch::Tensor;
 
-use super::motion::Shot;
+use crate::data::motion::Shot;
 
 /// Largest value of a state that is kept.
 const BOUND: f64 = 20.0;

@@ -7,7 +7,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use tch::{Device, Tensor};
 
-use super::TrainError;
+use crate::TrainError;
 
 /// Index of each convolution among torchvision's `features`, and whether a pooling lies before it.
 const CONVOLUTIONS: [(usize, bool); 16] = [
@@ -124,7 +124,7 @@ impl Vgg {
 }
 
 /// The tensors of a safetensors file whose names are `wanted`, all as float32. Errors are clauses.
-pub(super) fn read_tensors(
+pub(crate) fn read_tensors(
     bytes: &[u8],
     wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Tensor>, String> {

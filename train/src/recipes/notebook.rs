@@ -9,15 +9,15 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
-use super::automaton::Automaton;
-use super::content::Content;
-use super::losses::{colour_distance, colour_histogram, gram};
-use super::pool::Pool;
-use super::recipe::{Found, Recipe};
-use super::rollout::{Rollout, Segment};
-use super::stills::Stills;
-use super::style::Extent;
-use super::vgg::Vgg;
+use crate::data::content::Content;
+use crate::losses::terms::{colour_distance, colour_histogram, gram};
+use crate::networks::vgg::Vgg;
+use crate::recipes::recipe::{Found, Recipe};
+use crate::recipes::stills::Stills;
+use crate::recipes::style::Extent;
+use crate::rule::automaton::Automaton;
+use crate::rule::rollout::{Rollout, Segment};
+use crate::training::pool::Pool;
 
 /// Layers whose Gram matrices are the style, with their weights.
 const STYLE: [(usize, f64); 5] = [(1, 256.0), (6, 64.0), (11, 16.0), (20, 4.0), (29, 1.0)];
@@ -28,7 +28,7 @@ const COLOUR_WEIGHT: f64 = 2.0;
 /// Iterations after which the learning rate falls.
 const MILESTONES: [u64; 3] = [1500, 3000, 4500];
 /// Steps of a rollout.
-pub(super) const STEPS: Range<usize> = 32..96;
+pub(crate) const STEPS: Range<usize> = 32..96;
 
 /// Trains an automaton as the notebooks do.
 pub struct Notebook {

@@ -18,9 +18,9 @@ use plotters::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::TrainError;
-use super::checkpoint::Checkpoint;
-use super::tensorboard::EventFile;
+use crate::TrainError;
+use crate::reports::tensorboard::EventFile;
+use crate::training::checkpoint::Checkpoint;
 
 /// A run's folder.
 pub struct RunFolder {

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::automaton::{Automaton, Gradients};
+use crate::rule::automaton::{Automaton, Gradients};
 
 const BETAS: (f64, f64) = (0.9, 0.999);
 const EPSILON: f64 = 1e-8;

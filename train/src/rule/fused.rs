@@ -27,7 +27,7 @@ const BAND: usize = 16;
 const BLOCK: usize = 4;
 
 /// A rule with its weights laid out for the processor.
-pub(super) struct Fused {
+pub(crate) struct Fused {
     architecture: Architecture,
     layers: Vec<Packed>,
     /// Channel and kernel.
@@ -77,11 +77,11 @@ impl Matrix {
 
 /// B x C x H x W.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shape {
-    pub(super) batch: usize,
-    pub(super) channels: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
+pub(crate) struct Shape {
+    pub(crate) batch: usize,
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
 }
 
 impl Shape {
@@ -103,7 +103,7 @@ impl Shape {
 
 impl Fused {
     /// A rule of these weights (outputs x inputs, row after row) and biases.
-    pub(super) fn new(
+    pub(crate) fn new(
         architecture: &Architecture,
         layers: &[(Vec<f32>, Option<Vec<f32>>)],
     ) -> Self {
@@ -147,7 +147,7 @@ impl Fused {
     }
 
     /// One step of `state` into `next`.
-    pub(super) fn step(&self, shape: Shape, state: &[f32], next: &mut [f32]) {
+    pub(crate) fn step(&self, shape: Shape, state: &[f32], next: &mut [f32]) {
         let images = shape.channels * shape.pixels();
         let frozen = self.architecture.frozen() * shape.pixels();
         next.par_chunks_mut(images)
@@ -191,7 +191,7 @@ impl Fused {
 
     /// The gradient of [`Self::step`]: writes that of the unfrozen channels of `state` to `out`,
     /// zeros for the frozen ones, and returns those of each layer's weights and bias.
-    pub(super) fn step_backward(
+    pub(crate) fn step_backward(
         &self,
         shape: Shape,
         state: &[f32],

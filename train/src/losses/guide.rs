@@ -5,10 +5,10 @@ use std::path::Path;
 use rand::Rng;
 use tch::{Kind, Tensor};
 
-use super::TrainError;
-use super::clip::Clip;
-use super::prompt::{Crops, normalised, weighted};
-use super::vgg::read_tensors;
+use crate::TrainError;
+use crate::losses::prompt::{Crops, normalised, weighted};
+use crate::networks::clip::Clip;
+use crate::networks::vgg::read_tensors;
 
 /// Weight of the distance from what is asked for.
 const WEIGHT: f64 = 100.0;

@@ -6,12 +6,12 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::TrainError;
-use super::automaton::Automaton;
-use super::checkpoint::{Checkpoint, Progress};
-use super::optimizer::Adam;
-use super::pool::Entry;
-use super::recipe::{Losses, Recipe};
+use crate::TrainError;
+use crate::recipes::recipe::{Losses, Recipe};
+use crate::rule::automaton::Automaton;
+use crate::training::checkpoint::{Checkpoint, Progress};
+use crate::training::optimizer::Adam;
+use crate::training::pool::Entry;
 
 /// A loss so many times its smoothed value is a divergence.
 const EXPLOSION: f64 = 10.0;

@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::automaton::{Gradients, Rule};
+use crate::rule::automaton::{Gradients, Rule};
 
 /// Steps on one frame.
 pub struct Segment {
@@ -30,7 +30,7 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn apply(&self, unfrozen: &Tensor) -> Tensor {
+    pub(crate) fn apply(&self, unfrozen: &Tensor) -> Tensor {
         let moved = sample(unfrozen, &self.grid);
         &self.covered * moved + (1.0 - &self.covered) * &self.fresh
     }

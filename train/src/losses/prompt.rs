@@ -3,9 +3,9 @@
 use rand::{Rng, RngExt};
 use tch::{Kind, Tensor};
 
-use super::TrainError;
-use super::clip::Clip;
-use super::content::grid;
+use crate::TrainError;
+use crate::data::content::grid;
+use crate::networks::clip::Clip;
 
 /// Ways to say the same, so that the wording counts for less.
 const TEMPLATES: [&str; 6] = [
@@ -67,14 +67,14 @@ impl PromptLoss {
 }
 
 /// Random crops in perspective.
-pub(super) struct Crops {
+pub(crate) struct Crops {
     each: i64,
     grids: Tensor,
 }
 
 impl Crops {
     /// `each` crops of `resolution` x `resolution` pixels of each of as many pictures as these.
-    pub(super) fn draw(
+    pub(crate) fn draw(
         rng: &mut impl Rng,
         pictures: &Tensor,
         each: usize,
@@ -90,7 +90,7 @@ impl Crops {
     }
 
     /// Those of pictures B x 3 x H x W in [0, 1].
-    pub(super) fn of(&self, pictures: &Tensor) -> Tensor {
+    pub(crate) fn of(&self, pictures: &Tensor) -> Tensor {
         const BILINEAR: i64 = 0;
         const REFLECTION: i64 = 2;
         let repeated = pictures.repeat([self.each, 1, 1, 1]);
@@ -129,7 +129,7 @@ pub fn weighted(text: &str) -> (&str, f64) {
 }
 
 /// Places with length 1.
-pub(super) fn normalised(places: &Tensor) -> Tensor {
+pub(crate) fn normalised(places: &Tensor) -> Tensor {
     let lengths = places.norm_scalaropt_dim(2.0, [-1_i64].as_slice(), true);
     places / (lengths + 1e-8)
 }

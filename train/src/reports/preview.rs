@@ -3,10 +3,10 @@
 use image::{RgbImage, imageops};
 use tch::{Device, Kind, Tensor};
 
-use super::automaton::Automaton;
-use super::content::Content;
-use super::evaluation::Clip;
-use super::motion::Shot;
+use crate::data::content::Content;
+use crate::data::motion::Shot;
+use crate::reports::evaluation::Clip;
+use crate::rule::automaton::Automaton;
 use nca::model::Playback;
 
 /// Pixels between the pictures of a sheet.

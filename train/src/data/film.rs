@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::TrainError;
+use crate::TrainError;
 use nca::unfinished::Folder;
 
 /// How names of films end.

@@ -8,9 +8,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::TrainError;
-use super::motion::Shot;
-use super::vgg::read_tensors;
+use crate::TrainError;
+use crate::data::motion::Shot;
+use crate::networks::vgg::read_tensors;
 
 /// The key of a checkpoint's progress in its metadata.
 const KEY: &str = "nca-train";

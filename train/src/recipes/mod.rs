@@ -1,0 +1,8 @@
+//! What an iteration is.
+
+pub mod guided;
+pub mod notebook;
+pub mod preset;
+pub mod recipe;
+mod stills;
+pub mod style;

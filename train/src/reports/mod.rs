@@ -1,0 +1,6 @@
+//! What people see of it.
+
+pub mod evaluation;
+pub mod preview;
+pub mod run_folder;
+mod tensorboard;
