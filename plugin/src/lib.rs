@@ -4,13 +4,13 @@
 
 mod ncafilter;
 
-fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     ncafilter::register(Some(plugin))
 }
 
 /// Makes the element available to a program that links this library instead of installing the
 /// plugin. GStreamer must have been initialised.
-pub fn register_static() -> Result<(), gst::glib::BoolError> {
+pub fn register_static() -> Result<(), glib::BoolError> {
     ncafilter::register(None)
 }
 

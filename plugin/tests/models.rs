@@ -11,7 +11,7 @@ fn rgb() -> gst_video::VideoInfo {
 }
 
 /// The error or warning in a message: its domain and code, and its text.
-fn complaint(message: &gst::Message) -> (gst::glib::Error, String) {
+fn complaint(message: &gst::Message) -> (glib::Error, String) {
     let error = match message.view() {
         gst::MessageView::Error(error) => error.error(),
         gst::MessageView::Warning(warning) => warning.error(),
@@ -22,7 +22,7 @@ fn complaint(message: &gst::Message) -> (gst::glib::Error, String) {
 }
 
 /// What a pipeline says to a model; then it is given a good one, and must play.
-fn refusal_and_recovery(model: &str) -> (gst::glib::Error, String) {
+fn refusal_and_recovery(model: &str) -> (glib::Error, String) {
     init();
     let pipeline = gst::parse::launch(
         "videotestsrc num-buffers=3 ! video/x-raw,format=RGB,width=16,height=16 ! \

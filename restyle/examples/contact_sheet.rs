@@ -35,7 +35,7 @@ impl Film {
         .downcast::<gst::Pipeline>()
         .map_err(|_| anyhow!("GStreamer made no pipeline"))?;
         let element = |name| pipeline.by_name(name).context("GStreamer lost an element");
-        let uri = gst::glib::filename_to_uri(std::path::absolute(path)?, None)?;
+        let uri = glib::filename_to_uri(std::path::absolute(path)?, None)?;
         element("film")?.set_property("uri", uri);
         let frames = element("frames")?
             .downcast::<gst_app::AppSink>()

@@ -78,10 +78,10 @@ fn set_defaults(header: &mut [u8], content: Range<usize>, tracks: &[Track]) {
 fn not_default(room: usize, content: usize) -> Option<Vec<u8>> {
     const FLAG: [u8; 3] = [IS_DEFAULT, 0x81, 0];
     (1..=4).find_map(|length| {
-        let size = content + room - length;
+        let size = (content + room).checked_sub(length)?;
         let most = (1 << (7 * length)) - 2;
         // What is left over is passed over: at least two bytes, or none.
-        let left = (room - length).checked_sub(FLAG.len())?;
+        let left = room.checked_sub(length + FLAG.len())?;
         if size > most || left == 1 {
             return None;
         }

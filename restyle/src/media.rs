@@ -63,7 +63,7 @@ pub struct VideoStream {
 /// When it cannot be read, holds no video, or a decoder for the video is missing.
 pub fn probe(path: &Path) -> Result<Media> {
     let absolute = std::path::absolute(path)?;
-    let uri = gst::glib::filename_to_uri(&absolute, None)?.to_string();
+    let uri = glib::filename_to_uri(&absolute, None)?.to_string();
     let facts = iso::facts(path);
     if facts.is_encrypted {
         bail!("it is encrypted: its picture or its sound cannot be read without a key");

@@ -1,5 +1,7 @@
 //! Processor or graphics card.
 
+use libloading::Library;
+use once_cell::sync::OnceCell;
 use tch::{Cuda, Device};
 
 use super::TrainError;
@@ -35,9 +37,9 @@ pub fn device(name: &str) -> Result<Device, TrainError> {
 fn cuda_devices() -> usize {
     // Nothing refers to it, so the linker leaves it out; it registers itself when it is loaded.
     // Where it cannot be loaded, there is no CUDA, which is what libtorch then says.
-    static LIBRARY: std::sync::OnceLock<Option<libloading::Library>> = std::sync::OnceLock::new();
+    static LIBRARY: OnceCell<Library> = OnceCell::new();
     // SAFETY: libtorch's own library, whose initialisers are made for being loaded.
-    LIBRARY.get_or_init(|| unsafe { libloading::Library::new("libtorch_cuda.so") }.ok());
+    let _ = LIBRARY.get_or_try_init(|| unsafe { Library::new("libtorch_cuda.so") });
     if Cuda::is_available() {
         usize::try_from(Cuda::device_count()).unwrap_or(0)
     } else {

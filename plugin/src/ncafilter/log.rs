@@ -3,8 +3,7 @@
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
 
-use gst::glib;
-use gst::glib::prelude::*;
+use glib::prelude::*;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};

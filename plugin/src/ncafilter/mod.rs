@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gst::glib;
 use gst::prelude::*;
 
 mod frame;

@@ -1,6 +1,5 @@
 //! The properties' values.
 
-use gst::glib;
 use nca::engine::{self, Selection};
 use nca::motion::Quality;
 use nca::stylizer::{DEFAULT_CUT_THRESHOLD, Options};

@@ -60,7 +60,7 @@ impl Rig {
     /// A field of the property `stats`.
     pub fn stat<T>(&self, field: &str) -> T
     where
-        T: for<'a> gst::glib::value::FromValue<'a> + 'static,
+        T: for<'a> glib::value::FromValue<'a> + 'static,
     {
         let stats = self.element.property::<gst::Structure>("stats");
         stats.get(field).unwrap()

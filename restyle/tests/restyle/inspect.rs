@@ -30,7 +30,7 @@ pub struct Frame {
 
 /// Looks into a file.
 pub fn inspect(path: &Path) -> Inspected {
-    let uri = gst::glib::filename_to_uri(path, None).unwrap();
+    let uri = glib::filename_to_uri(path, None).unwrap();
     let discoverer = gst_pbutils::Discoverer::new(gst::ClockTime::from_seconds(60)).unwrap();
     let found = discoverer.discover_uri(&uri).unwrap();
     let videos = found.video_streams();

@@ -2,9 +2,10 @@
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_uint, c_void};
 use std::mem::ManuallyDrop;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use libloading::Library;
+use once_cell::sync::OnceCell;
 
 use super::{absent, failed};
 use crate::engine::EngineError;
@@ -131,15 +132,10 @@ impl Driver {
     /// The driver that this machine has. Once loaded it stays so until the process ends: it starts
     /// threads of its own, and is not made to be unloaded.
     pub fn system() -> Result<Arc<Self>, EngineError> {
-        static LOADED: Mutex<Option<Arc<Driver>>> = Mutex::new(None);
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(driver) = &*loaded {
-            return Ok(driver.clone());
-        }
+        static LOADED: OnceCell<Arc<Driver>> = OnceCell::new();
         // SAFETY: what NVIDIA's driver does when it is loaded is what every CUDA program relies on.
-        let driver = unsafe { Self::open(LIBRARY) }?;
-        *loaded = Some(driver.clone());
-        Ok(driver)
+        let loaded = LOADED.get_or_try_init(|| unsafe { Self::open(LIBRARY) });
+        loaded.cloned()
     }
 
     /// The driver in the library at `path`: [`Driver::system`] finds the one that this machine

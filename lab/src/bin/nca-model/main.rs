@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 /// Looks into model files, converts them, runs an automaton on a state, and measures how its style
 /// sticks to what moves.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "nca-model", version, arg_required_else_help = true)]
 struct Args {
     #[command(subcommand)]
     command: Command,
