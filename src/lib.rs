@@ -19,6 +19,7 @@
 #![warn(missing_docs)]
 
 mod cancel;
+mod cells;
 pub mod consistency;
 mod cut;
 pub mod engine;

@@ -211,6 +211,8 @@ fn architecture(args: &Args, preset: Architecture) -> anyhow::Result<Architectur
         filter_scale: args.filter_scale.unwrap_or(preset.filter_scale),
         blurs,
         step_size: args.step_size.map_or(preset.step_size, |size| size as f32),
+        cell: preset.cell,
+        painter: preset.painter,
     };
     if let Err(why) = architecture.validate() {
         bail!("no automaton can be like that: the architecture {why}");

@@ -19,6 +19,7 @@ use rayon::ThreadPool;
 use super::resample::Resampler;
 use super::{
     Backend, Engine, EngineError, Growth, SHARPNESS, Selection, TRUST, check_length, check_state,
+    refuse_painter,
 };
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
@@ -121,6 +122,7 @@ impl CudaEngine {
         size: Size,
         selection: &Selection,
     ) -> Result<Self, EngineError> {
+        refuse_painter(model, Backend::Cuda)?;
         check_length(size)?;
         let pool = pool::shared(selection.threads)?;
         let device = Device::open(driver, selection.device.as_deref())?;
@@ -445,7 +447,7 @@ impl Engine for CudaEngine {
         Ok(self.not_finite.host()[0] == 0)
     }
 
-    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError> {
+    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError> {
         let parameters = RenderParameters {
             cells: self.cells().address(),
             samples: self.picture.device().address(),
@@ -476,7 +478,7 @@ impl Engine for CudaEngine {
                 frame.mix_frame(strength, &picture);
             }
         });
-        Ok(())
+        Ok(true)
     }
 
     fn state(&mut self) -> Result<State, EngineError> {
