@@ -257,7 +257,8 @@ impl Sums {
         let difference = &mut difference[..self.width];
         let (product, sum) = (&mut product[..self.width], &mut sum[..self.width]);
         for x in 0..self.width {
-            let gx = (above[x + 2] - above[x]) + 2.0 * (at[x + 2] - at[x]) + (below[x + 2] - below[x]);
+            let gx =
+                (above[x + 2] - above[x]) + 2.0 * (at[x + 2] - at[x]) + (below[x + 2] - below[x]);
             let gy = (below[x] - above[x])
                 + 2.0 * (below[x + 1] - above[x + 1])
                 + (below[x + 2] - above[x + 2]);
@@ -304,7 +305,14 @@ mod tests {
 
     #[test]
     fn cells_cover_all_pixels_and_the_last_goes_on() {
-        for (length, k) in [(1, 1.0), (1, 32.0), (7, 1.0), (33, 2.0), (61, 4.4), (19, 1.4)] {
+        for (length, k) in [
+            (1, 1.0),
+            (1, 32.0),
+            (7, 1.0),
+            (33, 2.0),
+            (61, 4.4),
+            (19, 1.4),
+        ] {
             let axis = Axis::new(length, k);
             assert!(axis.count as f64 * k >= length as f64);
             assert!((axis.count - 1) as f64 * k < length as f64);
@@ -329,8 +337,12 @@ mod tests {
     fn pixels_lie_between_the_centres_of_cells() {
         let axis = Axis::new(10, 4.0);
         assert_eq!(axis.count, 3);
-        let places: Vec<_> = (0..10).map(|pixel| axis.place(f64::from(pixel) + 0.5)).collect();
-        let expected = [0.0, 0.0, 0.125, 0.375, 0.625, 0.875, 1.125, 1.375, 1.625, 1.875];
+        let places: Vec<_> = (0..10)
+            .map(|pixel| axis.place(f64::from(pixel) + 0.5))
+            .collect();
+        let expected = [
+            0.0, 0.0, 0.125, 0.375, 0.625, 0.875, 1.125, 1.375, 1.625, 1.875,
+        ];
         for ((before, on), expected) in places.into_iter().zip(expected) {
             assert_eq!(before as f32 + on, expected);
         }

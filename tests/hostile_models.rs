@@ -207,7 +207,12 @@ fn the_cases() {
 #[test]
 fn an_honest_file_takes_little() {
     let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
-    for name in ["published.pt", "notebook.safetensors", "unusual.pt"] {
+    for name in [
+        "published.pt",
+        "notebook.safetensors",
+        "unusual.pt",
+        "painter/cells-4.pt",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/golden")
             .join(name);

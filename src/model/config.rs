@@ -80,7 +80,10 @@ impl Config {
     /// Checks that no frame takes seconds.
     fn check_work(&self) -> Result<(), FormatError> {
         let Playback { warmup, steps } = self.playback;
-        let limits = [("a", steps, MAX_WORK), ("the first", warmup, MAX_FIRST_WORK)];
+        let limits = [
+            ("a", steps, MAX_WORK),
+            ("the first", warmup, MAX_FIRST_WORK),
+        ];
         for (frame, steps, limit) in limits {
             let work = self.architecture.work(steps);
             if work > limit {

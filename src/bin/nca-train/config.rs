@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use nca::model::{Architecture, Border, Model, Playback};
 use nca::train::prompt::weighted;
 use nca::train::style::{Extent, StyleWeights};
@@ -117,6 +117,11 @@ impl Config {
         let (beginning, architecture, playback) = match &args.from {
             Some(path) => {
                 let model = Model::load(path)?;
+                ensure!(
+                    model.architecture.painter.is_none(),
+                    "{} has a painter, which nca-train does not train",
+                    path.display()
+                );
                 let beginning = Beginning::Model(absolute(path)?);
                 (beginning, model.architecture, model.playback)
             }

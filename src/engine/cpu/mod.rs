@@ -24,8 +24,8 @@ use rayon::slice::ParallelSliceMut;
 
 use super::resample::Resampler;
 use super::{
-    Backend, Engine, EngineError, Growth, MAX_LENGTH, Precision, STROKES, Selection,
-    check_length, check_state,
+    Backend, Engine, EngineError, Growth, MAX_LENGTH, Precision, STROKES, Selection, check_length,
+    check_state,
 };
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
@@ -104,7 +104,9 @@ impl CpuEngine {
         let pool = pool::shared(threads)?;
         let threads = pool.current_num_threads();
         let painting = Painting::new(model, size, threads);
-        let size = painting.as_ref().map_or(size, |painting| painting.lattice.grid.cells());
+        let size = painting
+            .as_ref()
+            .map_or(size, |painting| painting.lattice.grid.cells());
         let architecture = &model.architecture;
         let rule = Rule::new(model, isa.is_half());
         let grid = |channels| Grid::zeros(channels, size, architecture.border);

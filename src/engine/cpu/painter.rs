@@ -1,7 +1,8 @@
 //! A row of the picture, painted.
 //!
-//! Lanes are the values of a layer, weights are vectors, and what a layer is given is broadcast, so
-//! that the state can be sampled anywhere: the values of a cell lie next to each other.
+//! Lanes are the values that a layer gives, and what it is given is broadcast, so that the state can be
+//! sampled anywhere: the values of a cell lie next to each other. No sum goes over lanes, so that all
+//! instructions with fused multiply-add agree bit for bit.
 //!
 //! What the first layer makes of the state is a sum of its channels, and so is a sample between four
 //! cells: the sum is taken first, once for each cell, and then sampled at every pixel.
@@ -34,9 +35,7 @@ pub(super) struct PackedPainter {
     /// Width of the first layer, which is where the channels of the picture begin.
     hidden: usize,
     second: Option<Dense>,
-    /// For each colour the weights of the last layer, padded.
-    last: [Vec<f32>; 3],
-    bias: [f32; 3],
+    last: Dense,
 }
 
 /// A layer: for each input the weights of all outputs, padded.
@@ -108,20 +107,10 @@ impl PackedPainter {
         for c in 0..3 {
             *projection.weight(c, hidden + c) = 1.0;
         }
-        let width = last.inputs.next_multiple_of(LANES);
-        let width = match second {
-            [] => projection.outputs,
-            _ => width,
-        };
         Some(Self {
             hidden,
             second: second.first().map(Dense::new),
-            last: [0, 1, 2].map(|c| {
-                let mut weights = last.weights[c * last.inputs..][..last.inputs].to_vec();
-                weights.resize(width, 0.0);
-                weights
-            }),
-            bias: [0, 1, 2].map(|c| last.bias.as_ref().map_or(0.0, |bias| bias[c])),
+            last: Dense::new(last),
             projection,
             of_frame,
         })
@@ -155,10 +144,11 @@ impl WithSimd for ProjectRow<'_> {
         } = self;
         let (row, stride) = (cells.row(y), cells.stride());
         let layer = &painter.projection;
+        let vectors = layer.outputs / S::F32_LANES;
         for (i, out) in projected.chunks_mut(4 * layer.outputs).enumerate() {
             // The last ones may reach into the halo.
             let at = HALO + 4 * i;
-            dense::<S, 4>(simd, layer, false, out, |input| {
+            dense::<S, 4>(simd, layer, vectors, false, out, |input| {
                 let values = &row[input * stride + at..][..4];
                 [values[0], values[1], values[2], values[3]]
             });
@@ -192,8 +182,8 @@ pub(super) struct PaintRow<'a> {
 /// Memory that a thread needs to paint a row.
 #[derive(Default)]
 pub(super) struct PaintScratch {
-    /// Of a tile: what the first layer gives and what the second one does, for each pixel.
-    layers: [Vec<f32>; 2],
+    /// Of a tile: what each layer gives, for each pixel.
+    layers: [Vec<f32>; 3],
 }
 
 impl WithSimd for PaintRow<'_> {
@@ -223,49 +213,38 @@ impl PaintRow<'_> {
             picture: [red, green, blue],
         } = self;
         let width = painter.projection.outputs;
-        let [first, second] = &mut scratch.layers;
+        let [first, second, last] = &mut scratch.layers;
         first.resize(TILE * width, 0.0);
-        if let Some(layer) = &painter.second {
-            second.resize(TILE * layer.outputs, 0.0);
-        }
+        last.resize(TILE * painter.last.outputs, 0.0);
         let mut sums = [0.0; 3];
         for start in (0..places.len()).step_by(TILE) {
             let count = TILE.min(places.len() - start);
-            let mut tile = [Place::default(); TILE];
-            tile[..count].copy_from_slice(&places[start..][..count]);
             let mut of_frame = [[0.0; OF_FRAME]; TILE];
             for (i, row) in frame.iter().enumerate() {
                 for (pixel, value) in of_frame.iter_mut().zip(&row[start..][..count]) {
                     pixel[i] = *value;
                 }
             }
-            let pixels = tile.iter().zip(&of_frame).zip(first.chunks_exact_mut(width));
             let mut colours = [[0.0; 3]; TILE];
-            for (((place, of_frame), out), colour) in pixels.take(count).zip(&mut colours) {
+            let pixels = places[start..][..count].iter().zip(&of_frame);
+            let outputs = first.chunks_exact_mut(width).zip(&mut colours);
+            for ((place, of_frame), (out, colour)) in pixels.zip(outputs) {
                 sample(simd, &painter.of_frame, projected, place, of_frame, out);
                 colour.copy_from_slice(&out[painter.hidden..][..3]);
                 rectify(simd, out);
             }
-            let hidden: &[f32] = match &painter.second {
-                None => first,
-                Some(layer) => {
-                    let inputs = layer.inputs;
-                    let blocks = first.chunks_exact(N * width);
-                    let outputs = second.chunks_exact_mut(N * layer.outputs);
-                    for (input, out) in blocks.zip(outputs).take(count.div_ceil(N)) {
-                        let input: [&[f32]; N] =
-                            std::array::from_fn(|pixel| &input[pixel * width..][..inputs]);
-                        dense::<S, N>(simd, layer, true, out, |i| input.map(|input| input[i]));
-                    }
-                    second
-                }
-            };
-            let width = painter.last[0].len();
-            let pixels = hidden.chunks_exact(width).zip(&colours).take(count);
-            for (x, (hidden, colour)) in (start..).zip(pixels) {
-                let painted: [f32; 3] = std::array::from_fn(|c| {
-                    colour[c] + painter.bias[c] + dot(simd, hidden, &painter.last[c])
-                });
+            let mut input = (&*first, width);
+            if let Some(layer) = &painter.second {
+                second.resize(TILE * layer.outputs, 0.0);
+                let vectors = layer.outputs / S::F32_LANES;
+                tile::<S, N>(simd, layer, vectors, true, input, second, count);
+                input = (second, layer.outputs);
+            }
+            let vectors = 3_usize.div_ceil(S::F32_LANES);
+            tile::<S, N>(simd, &painter.last, vectors, false, input, last, count);
+            let painted = last.chunks_exact(painter.last.outputs).zip(&colours);
+            for (x, (painted, colour)) in (start..).zip(painted.take(count)) {
+                let painted: [f32; 3] = std::array::from_fn(|c| painted[c] + colour[c]);
                 red[x] = painted[0];
                 green[x] = painted[1];
                 blue[x] = painted[2];
@@ -276,6 +255,29 @@ impl PaintRow<'_> {
             }
         }
         sums.iter().all(|sum| *sum == 0.0)
+    }
+}
+
+/// A layer for `count` pixels, N at a time, of which `input` has so many values each. Computes so many
+/// vectors of the outputs.
+#[inline(always)]
+fn tile<S: Simd, const N: usize>(
+    simd: S,
+    layer: &Dense,
+    vectors: usize,
+    rectify: bool,
+    (input, width): (&Vec<f32>, usize),
+    out: &mut [f32],
+    count: usize,
+) {
+    let blocks = input.chunks_exact(N * width);
+    let outputs = out.chunks_exact_mut(N * layer.outputs);
+    for (input, out) in blocks.zip(outputs).take(count.div_ceil(N)) {
+        let input: [&[f32]; N] =
+            std::array::from_fn(|pixel| &input[pixel * width..][..layer.inputs]);
+        dense::<S, N>(simd, layer, vectors, rectify, out, |i| {
+            input.map(|input| input[i])
+        });
     }
 }
 
@@ -328,16 +330,16 @@ fn rectified<S: Simd>(simd: S, vector: S::f32s) -> S::f32s {
     )
 }
 
-/// A layer for N pixels, whose inputs number `i` are `input(i)`.
+/// So many vectors of the outputs of a layer for N pixels, whose inputs number `i` are `input(i)`.
 #[inline(always)]
 fn dense<S: Simd, const N: usize>(
     simd: S,
     layer: &Dense,
+    vectors: usize,
     rectify: bool,
     out: &mut [f32],
     input: impl Fn(usize) -> [f32; N],
 ) {
-    let vectors = layer.outputs / S::F32_LANES;
     let mut vector = 0;
     while vector + 2 <= vectors {
         columns::<S, N, 2>(simd, layer, rectify, vector, out, &input);
@@ -385,15 +387,4 @@ fn columns<S: Simd, const N: usize, const V: usize>(
             };
         }
     }
-}
-
-#[inline(always)]
-fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
-    let (a, _) = S::as_simd_f32s(a);
-    let (b, _) = S::as_simd_f32s(b);
-    let mut sum = simd.splat_f32s(0.0);
-    for (a, b) in a.iter().zip(b) {
-        sum = mul_add(simd, *a, *b, sum);
-    }
-    simd.reduce_sum_f32s(sum)
 }

@@ -112,6 +112,7 @@ impl CudaEngine {
     /// can hold (more than 32 channels, more than 128 in a hidden layer, weights beyond 65504) run
     /// with full precision; [`Engine::device`] says which it is.
     pub fn new(model: &Model, size: Size, selection: &Selection) -> Result<Self, EngineError> {
+        refuse_painter(model, Backend::Cuda)?;
         Self::with_driver(Driver::system()?, model, size, selection)
     }
 
