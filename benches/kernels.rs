@@ -44,6 +44,7 @@ fn model(name: &str) -> Model {
     };
     Model {
         layers: architecture.layers().into_iter().map(layer).collect(),
+        painter: Vec::new(),
         architecture,
         playback: Default::default(),
         card: Default::default(),

@@ -310,11 +310,7 @@ impl FrameMut<'_> {
         picture: impl Fn(usize) -> [&'v [f32]; 3] + Send + Sync,
     ) {
         self.for_each_row(|y, row| {
-            let picture = picture(y);
-            vectorized(
-                #[inline(always)]
-                || row.mix_values(strength, picture),
-            );
+            row.mix(strength, picture(y));
         });
     }
 
@@ -333,6 +329,14 @@ impl FrameMut<'_> {
 }
 
 impl RowMut<'_> {
+    /// Mixes values in [-0.5, 0.5] of red, green and blue into the row; what lies outside is clamped.
+    pub(crate) fn mix(self, strength: f32, picture: [&[f32]; 3]) {
+        vectorized(
+            #[inline(always)]
+            || self.mix_values(strength, picture),
+        );
+    }
+
     /// Mixes values in [-0.5, 0.5] of red, green and blue into the row.
     #[inline(always)]
     fn mix_values(self, strength: f32, picture: [&[f32]; 3]) {

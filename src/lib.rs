@@ -18,6 +18,7 @@
 #![warn(missing_docs)]
 
 mod cancel;
+mod cells;
 mod cut;
 pub mod engine;
 pub mod frame;

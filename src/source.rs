@@ -47,7 +47,8 @@ impl SourceChannels {
             size.height.next_multiple_of(2),
         );
         let means = match source {
-            Source::Rgb => Vec::new(),
+            // Cells have a source of their own.
+            Source::Rgb | Source::RgbStructureTensor => Vec::new(),
             Source::ShiftShuffle => vec![0.0; even.pixels()],
         };
         Self { size, even, means }

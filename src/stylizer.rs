@@ -27,8 +27,11 @@ pub struct Options {
     pub strength: f32,
     /// Size of the automaton relative to the frame, in (0, 1].
     pub scale: f32,
+    /// Size of the strokes, in multiples of the model's, limited to
+    /// [`STROKES`](crate::engine::STROKES); only for models with a painter.
+    pub stroke: f32,
     /// Steps are taken on every `interval`th frame; at least 1. On those between, the state is moved
-    /// along, or shown again if motion is not followed.
+    /// along, or shown again if motion is not followed; a painter paints it on the new frame.
     pub interval: u32,
     /// How well the motion between frames is looked for, along which the state is moved; `None`:
     /// it stays where it is on the screen.
@@ -47,6 +50,7 @@ impl Default for Options {
             warmup: None,
             strength: 1.0,
             scale: 1.0,
+            stroke: 1.0,
             interval: 1,
             motion: Some(Quality::default()),
             cut_threshold: None,
@@ -187,6 +191,7 @@ impl Stylizer {
                 slot.insert(engine)
             }
         };
+        engine.set_stroke(self.options.stroke)?;
         let playback = self.model.playback;
         let warmup = self.options.warmup.unwrap_or(playback.warmup);
         let steps = self.options.steps.unwrap_or(playback.steps);
@@ -270,7 +275,8 @@ impl Stylizer {
                 }
             }
             Some(age) => {
-                if updated || flow.is_some() {
+                let paints = self.model.architecture.painter.is_some();
+                if updated || flow.is_some() || paints {
                     engine.set_source(&frame.as_frame())?;
                 }
                 if let (Some(flow), Some(quality)) = (flow, quality) {
@@ -319,7 +325,10 @@ impl Stylizer {
             self.frames = None;
             return Ok(Outcome::GaveUp);
         }
-        engine.render(frame, self.options.strength)?;
+        if !engine.render(frame, self.options.strength)? {
+            self.frames = None;
+            return Ok(Outcome::GaveUp);
+        }
         Ok(outcome)
     }
 }

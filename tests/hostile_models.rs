@@ -124,6 +124,8 @@ refused! {
     a_text_longer_than_the_file
     a_description_of_one_key
     a_description_with_a_large_card
+    a_painter_in_a_pickle_of_format_1
+    a_cell_of_0_in_a_pickle
     tensors_on_one_memory
     tensors_of_strides_0
     a_tensor_of_no_values_and_huge_shape
@@ -148,6 +150,39 @@ refused! {
     a_header_with_one_name_twice
     a_nested_header
     a_file_larger_than_any_model
+    a_cell_of_0
+    a_cell_of_3
+    a_cell_of_a_billion
+    a_cell_of_all_bits
+    a_cell_below_0
+    a_cell_and_a_half
+    a_cell_that_is_no_number
+    a_cell_larger_than_any_number
+    a_cell_without_a_painter
+    a_stroke_in_the_file
+    a_painter_with_coordinates
+    a_painter_that_is_a_list
+    a_painter_without_layers
+    a_painter_of_three_layers
+    a_painter_of_width_0
+    a_painter_of_huge_width
+    a_painter_of_thousands_of_layers
+    a_painter_of_shuffled_shifts
+    edges_in_the_source_without_a_painter
+    a_painter_in_format_1
+    a_format_to_come
+    a_format_below_0
+    a_painting_that_takes_seconds
+    a_start_that_takes_minutes
+    a_painter_without_its_first_layer
+    a_painter_without_its_last_layer
+    a_painter_with_a_layer_too_many
+    a_painter_with_coordinates_in_its_weights
+    a_painter_of_the_wrong_width
+    a_painter_with_a_bias_for_others
+    a_painter_with_huge_weights
+    a_rule_of_another_size_than_its_cells
+    a_painter_that_is_not_finite
 }
 
 /// Those that a hunt found, where they are there.
@@ -173,7 +208,12 @@ fn the_cases() {
 #[test]
 fn an_honest_file_takes_little() {
     let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
-    for name in ["published.pt", "notebook.safetensors", "unusual.pt"] {
+    for name in [
+        "published.pt",
+        "notebook.safetensors",
+        "unusual.pt",
+        "painter/cells-4.pt",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/golden")
             .join(name);

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nca::model::{FormatError, Model, ModelError};
+use nca::model::{FileKind, FormatError, Model, ModelError};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -35,6 +35,8 @@ fn what_is_written_is_read_again() {
         Model::bundled_default(),
         Model::load(&golden("unusual.pt")).unwrap(),
         Model::load(&golden("published.pt")).unwrap(),
+        Model::load(&golden("painter/cells-1.safetensors")).unwrap(),
+        Model::load(&golden("painter/cells-4.pt")).unwrap(),
     ] {
         for name in ["a.pt", "a.safetensors"] {
             let path = folder.path().join(name);
@@ -53,11 +55,61 @@ fn what_is_written_is_read_again() {
 
 #[test]
 fn both_kinds_of_file_hold_the_same() {
-    for name in ["published", "notebook", "unusual"] {
+    for name in ["published", "notebook", "unusual", "painter/cells-4"] {
         let [a, b] = ["pt", "safetensors"]
             .map(|kind| Model::load(&golden(&format!("{name}.{kind}"))).unwrap());
         assert_eq!(a, b);
     }
+}
+
+/// The description that a file of this kind gives.
+fn description(model: &Model) -> serde_json::Value {
+    let bytes = model.to_bytes(FileKind::Safetensors);
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    serde_json::from_str(&metadata.metadata().as_ref().unwrap()["nca"]).unwrap()
+}
+
+/// Programs that read format 1 only go on reading what has no painter: it is written as ever.
+#[test]
+fn the_format_is_the_first_that_has_what_is_used() {
+    let fields = |description: &serde_json::Value| {
+        let architecture = description["architecture"].as_object().unwrap();
+        architecture.keys().cloned().collect::<Vec<_>>().join(",")
+    };
+    let of_first = "blurs,border,channels,filter_scale,hidden,source,step_size";
+    for name in ["published.pt", "notebook.pt", "unusual.safetensors"] {
+        let description = description(&Model::load(&golden(name)).unwrap());
+        assert_eq!(description["format"], 1, "{name}");
+        assert_eq!(fields(&description), of_first, "{name}");
+    }
+    let mut model = Model::load(&golden("painter/cells-4.pt")).unwrap();
+    let architecture = &model.architecture;
+    assert_eq!((architecture.cell, architecture.frozen()), (4, 6));
+    assert_eq!(architecture.painter.as_ref().unwrap().hidden, [24, 16]);
+    let described = description(&model);
+    assert_eq!(described["format"], 2);
+    assert_eq!(
+        fields(&described),
+        "blurs,border,cell,channels,filter_scale,hidden,painter,source,step_size"
+    );
+    // Cells of one pixel are what is had without saying so, but not a painter.
+    model.architecture.cell = 1;
+    assert_eq!(description(&model)["format"], 2);
+}
+
+/// What was written before there was a format 2 is still written, to the letter.
+#[test]
+fn files_of_format_1_are_written_as_before() {
+    let bytes = Model::load(&golden("unusual.pt"))
+        .unwrap()
+        .to_bytes(FileKind::Safetensors);
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    let written = "{\"format\":1,\"architecture\":{\"channels\":11,\"source\":\"rgb\",\
+                   \"hidden\":[17,40,23],\"border\":\"replicate\",\
+                   \"filter_scale\":{\"sobel\":0.3,\"laplacian\":0.07},\
+                   \"blurs\":[{\"channel\":7,\"size\":9,\"sigma\":1.3}],\"step_size\":0.4},\
+                   \"playback\":{\"warmup\":32,\"steps\":2},\"card\":{}}";
+    assert_eq!(metadata.metadata().as_ref().unwrap()["nca"], written);
 }
 
 /// Python with torch, if there is one.
@@ -191,8 +243,8 @@ fn wrong_descriptions() {
     };
     assert!(matches!(with("{", "["), FormatError::Config(_)));
     assert_eq!(
-        with("\"format\": 1", "\"format\": 2"),
-        FormatError::Version { found: 2 }
+        with("\"format\": 1", "\"format\": 3"),
+        FormatError::Version { found: 3 }
     );
     assert!(matches!(
         with("\"channels\": 12", "\"channels\": 13"),

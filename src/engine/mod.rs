@@ -39,11 +39,18 @@ pub trait Engine: Send {
     /// What it runs on, for people: "4 threads, AVX-512".
     fn device(&self) -> String;
 
-    /// Width and height of the state.
+    /// Width and height of the picture in pixels, which are those of the state where cells are pixels.
     fn size(&self) -> Size;
 
+    /// Takes strokes of `stroke` times their usual size, limited to [`STROKES`], by making cells so
+    /// many times as large: the state is resampled. Without a painter nothing changes.
+    fn set_stroke(&mut self, stroke: f32) -> Result<(), EngineError> {
+        let _ = stroke;
+        Ok(())
+    }
+
     /// Replaces the frozen channels by the source made of `frame`, which may have any size: it is
-    /// resampled to the state's.
+    /// resampled to the picture's. A painter looks at this frame too.
     fn set_source(&mut self, frame: &Frame<'_>) -> Result<(), EngineError>;
 
     /// Sets the unfrozen channels to the start state: the output picture is the source's RGB, the
@@ -57,6 +64,8 @@ pub trait Engine: Send {
 
     /// Moves the unfrozen channels along with the picture: every pixel takes over the state of the
     /// place where `flow` says that it was, which is left as it is to the bit where nothing moves.
+    /// Where there is a painter, whole cells are moved, and how far they should have moved besides is
+    /// kept for it: to sample the state between cells again and again would melt what is painted.
     ///
     /// Where the flow is not to be trusted ([`trust`] is below 1) the state starts anew, and then
     /// takes the steps of `growth` there alone; both are weighted by the distrust.
@@ -67,7 +76,9 @@ pub trait Engine: Send {
 
     /// Shows the output picture: mixes it into `frame`, resampled to its size where that differs.
     /// A `strength` of 1 replaces the frame's colours, 0 leaves them.
-    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError>;
+    ///
+    /// Says whether what a painter made is finite. Rows that are not are left as they came.
+    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError>;
 
     /// The whole state, for tests and files.
     fn state(&mut self) -> Result<State, EngineError>;
@@ -101,6 +112,9 @@ pub(crate) const TRUST: [f32; 2] = [0.2, 0.5];
 /// At Catmull and Rom's -0.5 what is moved by half a pixel many times over loses its fine detail;
 /// below, slow waves are amplified: at -0.6 by half a percent at most, which the automaton levels.
 pub(crate) const SHARPNESS: f32 = -0.6;
+
+/// Least and most that strokes can be of their usual size.
+pub const STROKES: [f32; 2] = [0.5, 4.0];
 
 /// Kinds of engines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,6 +203,12 @@ pub enum EngineError {
         /// A clause.
         why: String,
     },
+    /// The backend does not run models with a painter.
+    #[error("backend {backend} does not run models with a painter; backend cpu does")]
+    NoPainter {
+        /// Name of the backend.
+        backend: &'static str,
+    },
     /// The size cannot be run.
     #[error("cannot run at {size}: {why}")]
     UnsupportedSize {
@@ -258,6 +278,17 @@ fn check_length(size: Size) -> Result<(), EngineError> {
     })
 }
 
+/// Refuses a model with a painter, for backends that have none.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn refuse_painter(model: &Model, backend: Backend) -> Result<(), EngineError> {
+    match model.architecture.painter {
+        None => Ok(()),
+        Some(_) => Err(EngineError::NoPainter {
+            backend: backend.name(),
+        }),
+    }
+}
+
 /// Checks the shape of a state that is given to an engine.
 fn check_state(state: &State, channels: usize, size: Size) -> Result<(), EngineError> {
     if (state.channels, state.size) == (channels, size) {
@@ -322,7 +353,9 @@ fn auto(
             Ok(engine) => return Ok(engine),
             Err(error) => {
                 match error {
-                    EngineError::Absent { .. } | EngineError::NoDevice { .. } => {
+                    EngineError::Absent { .. }
+                    | EngineError::NoDevice { .. }
+                    | EngineError::NoPainter { .. } => {
                         tracing::debug!("passed over: {error}");
                     }
                     _ => tracing::warn!("passed over: {error}"),

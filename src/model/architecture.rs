@@ -26,9 +26,40 @@ pub struct Architecture {
     /// Factor on the update before it is added.
     #[serde(default = "one")]
     pub step_size: f32,
+    /// Pixels along each side of a cell of the state: 1, 2, 4 or 8; more than 1 only with a painter.
+    #[serde(default = "one_pixel", skip_serializing_if = "is_one_pixel")]
+    pub cell: usize,
+    /// What makes the picture of the state; `None`: cells are pixels, and three of the channels are
+    /// the picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub painter: Option<Painter>,
 }
 
-/// What the frozen channels hold; all values minus 0.5.
+/// A small network that paints the cells' state at the frame's size while looking at the frame.
+///
+/// It is applied once a frame at every pixel. What it is given: the updated channels, sampled
+/// bilinearly at the pixel; the frame minus 0.5; twice the frame minus the frame as the cells see it,
+/// sampled. A leaky rectifier (0.1) follows on each hidden layer. The three outputs are added to the
+/// sampled channels of the output picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Painter {
+    /// Widths of the hidden layers, first to last.
+    pub hidden: Vec<usize>,
+}
+
+impl Painter {
+    /// Most hidden layers that are accepted.
+    pub const MAX_HIDDEN_LAYERS: usize = 2;
+    /// Widest hidden layer that is accepted.
+    pub const MAX_HIDDEN: usize = 48;
+    /// Values that it sees of the frame: its three colours, and how they differ from the cells'.
+    pub const OF_FRAME: usize = 6;
+    /// Slope of the rectifier below zero.
+    pub const LEAK: f32 = 0.1;
+}
+
+/// What the frozen channels hold, in [-0.5, 0.5].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
@@ -37,6 +68,9 @@ pub enum Source {
     /// RGB and, for shifts of 2, 3 and 4 pixels, two channels of shuffled, shifted, halved grey:
     /// 9 channels.
     ShiftShuffle,
+    /// RGB and what edges do in the cell: the cosine and the sine of twice their direction, the more
+    /// the more they agree, and how strong they are: 6 channels.
+    RgbStructureTensor,
 }
 
 impl Source {
@@ -45,6 +79,7 @@ impl Source {
         match self {
             Self::Rgb => 3,
             Self::ShiftShuffle => 9,
+            Self::RgbStructureTensor => 6,
         }
     }
 }
@@ -121,6 +156,8 @@ impl Architecture {
     pub const MAX_HIDDEN_LAYERS: usize = 4;
     /// Widest hidden layer that is accepted.
     pub const MAX_HIDDEN: usize = 512;
+    /// Pixels along a side of a cell that are accepted.
+    pub const CELLS: [usize; 4] = [1, 2, 4, 8];
     /// Responses that perception adds to each channel: two Sobel filters and a Laplacian.
     pub const FILTERS: usize = 3;
 
@@ -134,6 +171,8 @@ impl Architecture {
             filter_scale: FilterScale::default(),
             blurs: Vec::new(),
             step_size: 1.0,
+            cell: 1,
+            painter: None,
         }
     }
 
@@ -169,14 +208,43 @@ impl Architecture {
 
     /// Shape of each layer of the update rule, first to last, as (outputs, inputs).
     pub fn layers(&self) -> Vec<(usize, usize)> {
-        let inputs = std::iter::once(self.perceived()).chain(self.hidden.iter().copied());
-        let outputs = self.hidden.iter().copied().chain([self.updated()]);
-        outputs.zip(inputs).collect()
+        shapes(self.perceived(), &self.hidden, self.updated())
     }
 
-    /// Multiply-adds of the update rule's layers a pixel and step.
+    /// Shape of each layer of the painter, first to last, as (outputs, inputs); none without one.
+    pub fn painter_layers(&self) -> Vec<(usize, usize)> {
+        let inputs = self.updated() + Painter::OF_FRAME;
+        let painter = self.painter.as_ref();
+        painter.map_or(Vec::new(), |painter| shapes(inputs, &painter.hidden, 3))
+    }
+
+    /// Multiply-adds of the update rule's layers a cell and step.
     pub fn multiply_adds(&self) -> usize {
         self.layers().iter().map(|(o, i)| o * i).sum()
+    }
+
+    /// Multiply-adds a pixel of a frame of so many steps that is then shown.
+    pub fn work(&self, steps: u32) -> u64 {
+        let painter: usize = self.painter_layers().iter().map(|(o, i)| o * i).sum();
+        // Along columns and along rows.
+        let blurs: usize = self.blurs.iter().map(|blur| 2 * blur.size).sum();
+        let step = (self.multiply_adds() + blurs) as u64;
+        let pixels = self.cell.saturating_mul(self.cell).max(1) as u64;
+        (step * u64::from(steps)).div_ceil(pixels) + painter as u64
+    }
+
+    /// The fields that only architectures with a painter have, of those that are used.
+    pub(super) fn of_painters(&self) -> impl Iterator<Item = &'static str> {
+        let used = [
+            ("cell", self.cell != 1),
+            ("painter", self.painter.is_some()),
+            (
+                "source rgb-structure-tensor",
+                self.source == Source::RgbStructureTensor,
+            ),
+        ];
+        used.into_iter()
+            .filter_map(|(name, is_used)| is_used.then_some(name))
     }
 
     /// Checks that the architecture can be run; every accepted one runs on every engine.
@@ -207,6 +275,7 @@ impl Architecture {
                 Self::MAX_HIDDEN
             ));
         }
+        self.validate_painter()?;
         let factors = [
             ("step_size", self.step_size),
             ("filter_scale.sobel", self.filter_scale.sobel),
@@ -245,10 +314,63 @@ impl Architecture {
         }
         Ok(())
     }
+
+    fn validate_painter(&self) -> Result<(), InvalidArchitecture> {
+        let refuse = |why: String| Err(InvalidArchitecture(why));
+        if !Self::CELLS.contains(&self.cell) {
+            return refuse(format!(
+                "has cells of {0}x{0} pixels; they can be 1, 2, 4 or 8 wide",
+                self.cell
+            ));
+        }
+        let Some(painter) = &self.painter else {
+            return match self.of_painters().next() {
+                Some(name) => refuse(format!("has no painter, which {name} needs")),
+                None => Ok(()),
+            };
+        };
+        if self.source == Source::ShiftShuffle {
+            return refuse(
+                "has a painter and the source shift-shuffle; with a painter, the source can be rgb \
+                 or rgb-structure-tensor"
+                    .into(),
+            );
+        }
+        if !(1..=Painter::MAX_HIDDEN_LAYERS).contains(&painter.hidden.len()) {
+            return refuse(format!(
+                "has a painter of {} hidden layers; it can have 1 or {}",
+                painter.hidden.len(),
+                Painter::MAX_HIDDEN_LAYERS
+            ));
+        }
+        let mut widths = painter.hidden.iter();
+        match widths.find(|width| !(1..=Painter::MAX_HIDDEN).contains(*width)) {
+            Some(width) => refuse(format!(
+                "has a painter with a hidden layer of width {width}; it can be 1 to {}",
+                Painter::MAX_HIDDEN
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Shapes of layers of these hidden widths, first to last, as (outputs, inputs).
+fn shapes(inputs: usize, hidden: &[usize], outputs: usize) -> Vec<(usize, usize)> {
+    let inputs = std::iter::once(inputs).chain(hidden.iter().copied());
+    let outputs = hidden.iter().copied().chain([outputs]);
+    outputs.zip(inputs).collect()
 }
 
 fn one() -> f32 {
     1.0
+}
+
+fn one_pixel() -> usize {
+    1
+}
+
+fn is_one_pixel(cell: &usize) -> bool {
+    *cell == 1
 }
 
 #[cfg(test)]
@@ -290,9 +412,73 @@ mod tests {
         }
     }
 
+    /// Cells of 4x4 pixels and a painter of two layers.
+    fn painting() -> Architecture {
+        Architecture {
+            channels: 22,
+            source: Source::RgbStructureTensor,
+            hidden: vec![64],
+            cell: 4,
+            painter: Some(Painter {
+                hidden: vec![24, 24],
+            }),
+            ..Architecture::published()
+        }
+    }
+
+    #[test]
+    fn the_shapes_and_work_of_a_painter() {
+        let painting = painting();
+        painting.validate().unwrap();
+        assert_eq!(painting.layers(), [(64, 88), (16, 64)]);
+        assert_eq!(painting.painter_layers(), [(24, 22), (24, 24), (3, 24)]);
+        assert_eq!(painting.work(0), 1176);
+        assert_eq!(painting.work(2), 1176 + 2 * 416);
+        assert_eq!(Architecture::published().painter_layers(), []);
+        assert_eq!(Architecture::published().work(2), 2 * 15_390);
+        // Two blurs of three and of seven cells, along columns and rows.
+        let mut blurred = Architecture::notebook();
+        blurred.blurs.pop();
+        assert_eq!(blurred.work(1), 15_930 + 6 + 14);
+    }
+
+    #[test]
+    fn what_cannot_be_painted_is_refused() {
+        type Change = fn(&mut Architecture);
+        let changes: [(Change, &str); 12] = [
+            (|a| a.cell = 0, "0x0"),
+            (|a| a.cell = 3, "3x3"),
+            (|a| a.cell = 16, "16x16"),
+            (|a| a.cell = usize::MAX, "pixels"),
+            (|a| a.painter = None, "which cell needs"),
+            (
+                |a| (a.cell, a.painter) = (1, None),
+                "which source rgb-structure-tensor needs",
+            ),
+            (|a| a.source = Source::ShiftShuffle, "shift-shuffle"),
+            (|a| hidden(a).clear(), "0 hidden layers"),
+            (|a| hidden(a).push(8), "3 hidden layers"),
+            (|a| hidden(a)[1] = 0, "width 0"),
+            (|a| hidden(a)[0] = 49, "width 49"),
+            (|a| a.channels = 8, "has 8 channels"),
+        ];
+        fn hidden(architecture: &mut Architecture) -> &mut Vec<usize> {
+            &mut architecture.painter.as_mut().unwrap().hidden
+        }
+        for (change, words) in changes {
+            let mut architecture = painting();
+            change(&mut architecture);
+            let error = architecture.validate().unwrap_err().to_string();
+            assert!(error.contains(words), "{error:?} does not say {words:?}");
+        }
+    }
+
     #[test]
     fn unknown_fields_are_refused() {
         let json = r#"{"channels": 12, "source": "rgb", "hidden": [32], "lattice": "hex"}"#;
+        assert!(serde_json::from_str::<Architecture>(json).is_err());
+        let json = r#"{"channels": 12, "source": "rgb", "hidden": [32],
+            "painter": {"hidden": [16], "coordinates": true}}"#;
         assert!(serde_json::from_str::<Architecture>(json).is_err());
     }
 }

@@ -4,11 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Architecture, Card, FormatError, Model, Playback};
 
-/// Version of the description that is written, and the only one that is read.
-pub(super) const FORMAT: u64 = 1;
+/// Versions of the description that are read. Written is the first that has all that a model uses.
+pub(super) const FORMATS: [u64; 2] = [FIRST, PAINTERS];
+
+/// Cells are pixels.
+const FIRST: u64 = 1;
+/// Has cells and painters besides.
+const PAINTERS: u64 = 2;
 
 /// Most steps that a description may ask for.
 const MAX_STEPS: u32 = 1024;
+
+/// Most multiply-adds a pixel that a model with a painter may ask for in a frame, and in the first:
+/// a tenth of a second and a second for a million pixels on two cores.
+const MAX_WORK: u64 = 16_384;
+const MAX_FIRST_WORK: u64 = 10 * MAX_WORK;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +34,10 @@ pub(super) struct Config {
 impl Config {
     pub(super) fn of(model: &Model) -> Self {
         Self {
-            format: FORMAT,
+            format: match model.architecture.of_painters().next() {
+                Some(_) => PAINTERS,
+                None => FIRST,
+            },
             architecture: model.architecture.clone(),
             playback: model.playback,
             card: model.card.clone(),
@@ -39,11 +52,18 @@ impl Config {
             format: u64,
         }
         let Version { format } = serde_json::from_str(json).map_err(broken)?;
-        if format != FORMAT {
+        if !FORMATS.contains(&format) {
             return Err(FormatError::Version { found: format });
         }
         let config: Self = serde_json::from_str(json).map_err(broken)?;
-        config.architecture.validate()?;
+        let Self { architecture, .. } = &config;
+        // A program that reads no later format would refuse it.
+        if let (FIRST, Some(name)) = (format, architecture.of_painters().next()) {
+            return Err(FormatError::Config(format!(
+                "it says format {FIRST}, which has no {name}; that is format {PAINTERS}"
+            )));
+        }
+        architecture.validate()?;
         let Playback { warmup, steps } = config.playback;
         if warmup.max(steps) > MAX_STEPS {
             return Err(FormatError::Config(format!(
@@ -51,7 +71,29 @@ impl Config {
                 warmup.max(steps)
             )));
         }
+        if config.architecture.painter.is_some() {
+            config.check_work()?;
+        }
         Ok(config)
+    }
+
+    /// Checks that no frame takes seconds.
+    fn check_work(&self) -> Result<(), FormatError> {
+        let Playback { warmup, steps } = self.playback;
+        let limits = [
+            ("a", steps, MAX_WORK),
+            ("the first", warmup, MAX_FIRST_WORK),
+        ];
+        for (frame, steps, limit) in limits {
+            let work = self.architecture.work(steps);
+            if work > limit {
+                return Err(FormatError::Config(format!(
+                    "with {steps} steps, {frame} frame takes {work} multiply-adds a pixel; with a \
+                     painter it can take {limit}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn to_json(&self) -> String {

@@ -94,8 +94,9 @@ pub enum FormatError {
     Config(String),
     /// The description is of a later version.
     #[error(
-        "its description is of format {found}; this version reads format {}",
-        super::config::FORMAT
+        "its description is of format {found}; this version reads the formats {} to {}",
+        super::config::FORMATS[0],
+        super::config::FORMATS[super::config::FORMATS.len() - 1]
     )]
     Version {
         /// Format of the file.

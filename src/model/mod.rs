@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use architecture::{Architecture, Blur, Border, FilterScale, InvalidArchitecture, Source};
+pub use architecture::{
+    Architecture, Blur, Border, FilterScale, InvalidArchitecture, Painter, Source,
+};
 pub use error::{FormatError, ModelError};
 pub use file::FileKind;
 
@@ -25,13 +27,16 @@ pub struct Model {
     pub architecture: Architecture,
     /// The layers of its update rule, first to last; shaped as [`Architecture::layers`] says.
     pub layers: Vec<Layer>,
+    /// The layers of its painter, first to last; shaped as [`Architecture::painter_layers`] says.
+    pub painter: Vec<Layer>,
     /// How it is meant to be run on video.
     pub playback: Playback,
     /// What its maker says of it.
     pub card: Card,
 }
 
-/// One layer of the update rule: a matrix applied to every pixel, and a bias.
+/// One layer of the update rule, a matrix applied to every cell and a bias, or of the painter,
+/// where it is applied to every pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// Values that come out.

@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use super::config::Config;
 use super::{Architecture, Card, FormatError, Layer, Model, Playback};
 
-/// Most tensors that are read; a model has at most ten.
+/// Most tensors that are read; a model has at most sixteen.
 pub(super) const MAX_TENSORS: usize = 64;
 /// Most bytes of a tensor's name.
 pub(super) const MAX_NAME: usize = 256;
+
+/// What the names of the update rule's layers begin with, and those of the painter's.
+const RULE: char = 'w';
+const PAINTER: char = 'p';
 
 pub(super) fn too_many_tensors() -> FormatError {
     FormatError::NoModel {
@@ -79,8 +83,8 @@ pub(super) struct Contents<'a> {
 
 /// The tensors of a layer that are of the right shape.
 struct LayerTensors<'a> {
-    /// Number of the layer, from 1.
-    number: usize,
+    /// What its tensors' names begin with: `w1`, `p1`.
+    name: String,
     outputs: usize,
     inputs: usize,
     weight: Tensor<'a>,
@@ -95,7 +99,7 @@ impl LayerTensors<'_> {
             if values.iter().all(|value| value.is_finite()) {
                 Ok(values)
             } else {
-                Err(FormatError::NotFinite(format!("w{}.{kind}", self.number)))
+                Err(FormatError::NotFinite(format!("{}.{kind}", self.name)))
             }
         };
         Ok(Layer {
@@ -117,22 +121,18 @@ impl<'a> Contents<'a> {
             }
             None => (self.infer()?, Playback::default(), Card::new()),
         };
-        let tensors: Vec<_> = architecture
-            .layers()
-            .into_iter()
-            .enumerate()
-            .map(|(i, shape)| self.take_layer(i + 1, shape))
-            .collect::<Result<_, _>>()?;
+        let rule = self.take_layers(RULE, architecture.layers())?;
+        let painter = self.take_layers(PAINTER, architecture.painter_layers())?;
         if let Some((name, _)) = self.tensors.pop_first() {
             return Err(FormatError::UnexpectedTensor(name));
         }
-        let layers = tensors
-            .into_iter()
-            .map(LayerTensors::read)
-            .collect::<Result<_, _>>()?;
+        let read = |layers: Vec<LayerTensors>| -> Result<Vec<_>, _> {
+            layers.into_iter().map(LayerTensors::read).collect()
+        };
         Ok(Model {
             architecture,
-            layers,
+            layers: read(rule)?,
+            painter: read(painter)?,
             playback,
             card,
         })
@@ -158,15 +158,27 @@ impl<'a> Contents<'a> {
             })
     }
 
+    /// Layers of these shapes, whose names begin with `prefix` and their number.
+    fn take_layers(
+        &mut self,
+        prefix: char,
+        shapes: Vec<(usize, usize)>,
+    ) -> Result<Vec<LayerTensors<'a>>, FormatError> {
+        let shapes = shapes.into_iter().zip(1..);
+        shapes
+            .map(|(shape, number)| self.take_layer(format!("{prefix}{number}"), shape))
+            .collect()
+    }
+
     fn take_layer(
         &mut self,
-        number: usize,
+        name: String,
         (outputs, inputs): (usize, usize),
     ) -> Result<LayerTensors<'a>, FormatError> {
-        let weight = format!("w{number}.weight");
-        let bias = format!("w{number}.bias");
+        let weight = format!("{name}.weight");
+        let bias = format!("{name}.bias");
         Ok(LayerTensors {
-            number,
+            name,
             outputs,
             inputs,
             weight: self
@@ -195,16 +207,21 @@ impl<'a> Contents<'a> {
 
 /// Name, shape and values of all tensors of a model, in the order of the layers.
 pub(super) fn of(model: &Model) -> Vec<(String, Vec<usize>, &[f32])> {
+    let rule = model.layers.iter().zip(1..).map(|layer| (RULE, layer));
+    let painter = model.painter.iter().zip(1..).map(|layer| (PAINTER, layer));
     let mut tensors = Vec::new();
-    for (i, layer) in model.layers.iter().enumerate() {
-        let number = i + 1;
+    for (prefix, (layer, number)) in rule.chain(painter) {
         tensors.push((
-            format!("w{number}.weight"),
+            format!("{prefix}{number}.weight"),
             vec![layer.outputs, layer.inputs, 1, 1],
             layer.weights.as_slice(),
         ));
         if let Some(bias) = &layer.bias {
-            tensors.push((format!("w{number}.bias"), vec![layer.outputs], bias));
+            tensors.push((
+                format!("{prefix}{number}.bias"),
+                vec![layer.outputs],
+                bias.as_slice(),
+            ));
         }
     }
     tensors

@@ -24,6 +24,27 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// The motion of frames of `size` in which every pixel (x, y) was at (x + dx, y + dy), and nobody
+    /// doubts it: for measures and tests, whose motion is known.
+    pub fn uniform(size: Size, [dx, dy]: [f32; 2]) -> Self {
+        let plane = |value| {
+            let mut plane = Plane::zeros(Size::new(1, 1));
+            *plane.pixel_mut(0, 0) = value;
+            plane.fill_margins();
+            plane
+        };
+        let factor = size.width.max(size.height).max(1);
+        Self {
+            arch: Arch::new(),
+            size,
+            factor,
+            vectors: [dx, dy].map(|d| plane(d / factor as f32)),
+            confidence_factor: factor,
+            confidence: plane(1.0),
+            still: [dx, dy] == [0.0; 2],
+        }
+    }
+
     /// Size of the frames.
     pub fn size(&self) -> Size {
         self.size

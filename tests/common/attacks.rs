@@ -42,6 +42,11 @@ pub const PICKLES: &[Named] = &[
         "a_description_with_a_large_card",
         a_description_with_a_large_card,
     ),
+    (
+        "a_painter_in_a_pickle_of_format_1",
+        a_painter_in_a_pickle_of_format_1,
+    ),
+    ("a_cell_of_0_in_a_pickle", a_cell_of_0_in_a_pickle),
 ];
 
 /// All of them that need a zip archive and tensors.
@@ -92,6 +97,69 @@ pub const SAFETENSORS: &[Named] = &[
     ("a_header_with_one_name_twice", a_header_with_one_name_twice),
     ("a_nested_header", a_nested_header),
     ("a_file_larger_than_any_model", a_file_larger_than_any_model),
+    ("a_cell_of_0", a_cell_of_0),
+    ("a_cell_of_3", a_cell_of_3),
+    ("a_cell_of_a_billion", a_cell_of_a_billion),
+    ("a_cell_of_all_bits", a_cell_of_all_bits),
+    ("a_cell_below_0", a_cell_below_0),
+    ("a_cell_and_a_half", a_cell_and_a_half),
+    ("a_cell_that_is_no_number", a_cell_that_is_no_number),
+    (
+        "a_cell_larger_than_any_number",
+        a_cell_larger_than_any_number,
+    ),
+    ("a_cell_without_a_painter", a_cell_without_a_painter),
+    ("a_stroke_in_the_file", a_stroke_in_the_file),
+    ("a_painter_with_coordinates", a_painter_with_coordinates),
+    ("a_painter_that_is_a_list", a_painter_that_is_a_list),
+    ("a_painter_without_layers", a_painter_without_layers),
+    ("a_painter_of_three_layers", a_painter_of_three_layers),
+    ("a_painter_of_width_0", a_painter_of_width_0),
+    ("a_painter_of_huge_width", a_painter_of_huge_width),
+    (
+        "a_painter_of_thousands_of_layers",
+        a_painter_of_thousands_of_layers,
+    ),
+    ("a_painter_of_shuffled_shifts", a_painter_of_shuffled_shifts),
+    (
+        "edges_in_the_source_without_a_painter",
+        edges_in_the_source_without_a_painter,
+    ),
+    ("a_painter_in_format_1", a_painter_in_format_1),
+    ("a_format_to_come", a_format_to_come),
+    ("a_format_below_0", a_format_below_0),
+    (
+        "a_painting_that_takes_seconds",
+        a_painting_that_takes_seconds,
+    ),
+    ("a_start_that_takes_minutes", a_start_that_takes_minutes),
+    (
+        "a_painter_without_its_first_layer",
+        a_painter_without_its_first_layer,
+    ),
+    (
+        "a_painter_without_its_last_layer",
+        a_painter_without_its_last_layer,
+    ),
+    (
+        "a_painter_with_a_layer_too_many",
+        a_painter_with_a_layer_too_many,
+    ),
+    (
+        "a_painter_with_coordinates_in_its_weights",
+        a_painter_with_coordinates_in_its_weights,
+    ),
+    ("a_painter_of_the_wrong_width", a_painter_of_the_wrong_width),
+    (
+        "a_painter_with_a_bias_for_others",
+        a_painter_with_a_bias_for_others,
+    ),
+    ("a_painter_with_huge_weights", a_painter_with_huge_weights),
+    (
+        "a_rule_of_another_size_than_its_cells",
+        a_rule_of_another_size_than_its_cells,
+    ),
+    ("a_painter_that_is_not_finite", a_painter_that_is_not_finite),
 ];
 
 /// All of them, by name.
@@ -565,6 +633,18 @@ pub fn a_description_with_a_large_card() -> Attack {
     (described(&json), "has the shape [1]")
 }
 
+pub fn a_painter_in_a_pickle_of_format_1() -> Attack {
+    let json = "{\"format\":1,\"architecture\":{\"channels\":12,\"source\":\"rgb\",\"hidden\":[8],\
+                \"painter\":{\"hidden\":[16]}}}";
+    (described(json), "it says format 1, which has no painter")
+}
+
+pub fn a_cell_of_0_in_a_pickle() -> Attack {
+    let json = "{\"format\":2,\"architecture\":{\"channels\":12,\"source\":\"rgb\",\"hidden\":[8],\
+                \"cell\":0,\"painter\":{\"hidden\":[16]}}}";
+    (described(json), "has cells of 0x0 pixels")
+}
+
 /// A state dict of so many tensors of this place in a memory of a MiB.
 fn tensors(count: usize, declared: i32, shape: &[i32], strides: &[i32]) -> Vec<u8> {
     let tuple = |pickle: Pickle, values: &[i32]| {
@@ -849,4 +929,311 @@ pub fn files(folder: &Path) -> Vec<(PathBuf, &'static str)> {
         None => println!("skipped: there are no hostile models in shared/cases/models"),
     }
     files
+}
+
+/// A safetensors file of this description and these tensors, zeros of so many values each.
+fn described_in_header(description: &str, tensors: &[(&str, &[usize])]) -> Vec<u8> {
+    let mut end = 0;
+    let tensors: String = tensors
+        .iter()
+        .map(|(name, shape)| {
+            let start = end;
+            end += 4 * shape.iter().product::<usize>();
+            format!(
+                ",\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
+            )
+        })
+        .collect();
+    let description = description.replace('"', "\\\"");
+    let header = format!("{{\"__metadata__\":{{\"nca\":\"{description}\"}}{tensors}}}");
+    safetensors(&header, end)
+}
+
+/// Layers of a rule of 12 channels and of a painter of 16 for it.
+const PAINTING: [(&str, &[usize]); 4] = [
+    ("w1.weight", &[8, 48]),
+    ("w2.weight", &[9, 8]),
+    ("p1.weight", &[16, 15]),
+    ("p2.weight", &[3, 16]),
+];
+
+/// A model of those layers, of which the description says this besides channels, source and hidden
+/// layers.
+fn painting(more: &str) -> Vec<u8> {
+    let description = format!(
+        "{{\"format\":2,\"architecture\":{{\"channels\":12,\"source\":\"rgb\",\"hidden\":[8]{more}}}}}"
+    );
+    described_in_header(&description, &PAINTING)
+}
+
+/// What [`PAINTING`] is, but for some layers.
+fn painting_of(change: impl Fn(&mut Vec<(&str, &[usize])>)) -> Vec<u8> {
+    let mut tensors = PAINTING.to_vec();
+    change(&mut tensors);
+    described_in_header(
+        "{\"format\":2,\"architecture\":{\"channels\":12,\"source\":\"rgb\",\"hidden\":[8],\
+         \"cell\":4,\"painter\":{\"hidden\":[16]}}}",
+        &tensors,
+    )
+}
+
+pub fn a_cell_of_0() -> Attack {
+    (
+        painting(",\"cell\":0,\"painter\":{\"hidden\":[16]}"),
+        "has cells of 0x0 pixels",
+    )
+}
+
+pub fn a_cell_of_3() -> Attack {
+    (
+        painting(",\"cell\":3,\"painter\":{\"hidden\":[16]}"),
+        "has cells of 3x3 pixels",
+    )
+}
+
+pub fn a_cell_of_a_billion() -> Attack {
+    (
+        painting(",\"cell\":1000000000,\"painter\":{\"hidden\":[16]}"),
+        "has cells of 1000000000x1000000000 pixels",
+    )
+}
+
+pub fn a_cell_of_all_bits() -> Attack {
+    (
+        painting(",\"cell\":18446744073709551615,\"painter\":{\"hidden\":[16]}"),
+        "they can be 1, 2, 4 or 8 wide",
+    )
+}
+
+pub fn a_cell_below_0() -> Attack {
+    (
+        painting(",\"cell\":-1,\"painter\":{\"hidden\":[16]}"),
+        "invalid value: integer `-1`",
+    )
+}
+
+pub fn a_cell_and_a_half() -> Attack {
+    (
+        painting(",\"cell\":1.5,\"painter\":{\"hidden\":[16]}"),
+        "invalid type: floating point `1.5`",
+    )
+}
+
+pub fn a_cell_that_is_no_number() -> Attack {
+    (
+        painting(",\"cell\":NaN,\"painter\":{\"hidden\":[16]}"),
+        "its description (",
+    )
+}
+
+pub fn a_cell_larger_than_any_number() -> Attack {
+    (
+        painting(",\"cell\":1e999,\"painter\":{\"hidden\":[16]}"),
+        "number out of range",
+    )
+}
+
+pub fn a_cell_without_a_painter() -> Attack {
+    (painting(",\"cell\":4"), "has no painter, which cell needs")
+}
+
+pub fn a_stroke_in_the_file() -> Attack {
+    (
+        painting(",\"cell\":4,\"stroke\":2.0,\"painter\":{\"hidden\":[16]}"),
+        "unknown field `stroke`",
+    )
+}
+
+pub fn a_painter_with_coordinates() -> Attack {
+    (
+        painting(",\"cell\":4,\"painter\":{\"hidden\":[16],\"coordinates\":true}"),
+        "unknown field `coordinates`",
+    )
+}
+
+pub fn a_painter_that_is_a_list() -> Attack {
+    (
+        painting(",\"cell\":4,\"painter\":[16]"),
+        "invalid type: integer `16`",
+    )
+}
+
+pub fn a_painter_without_layers() -> Attack {
+    (
+        painting(",\"cell\":4,\"painter\":{\"hidden\":[]}"),
+        "has a painter of 0 hidden layers",
+    )
+}
+
+pub fn a_painter_of_three_layers() -> Attack {
+    (
+        painting(",\"cell\":4,\"painter\":{\"hidden\":[16,16,16]}"),
+        "has a painter of 3 hidden layers",
+    )
+}
+
+pub fn a_painter_of_width_0() -> Attack {
+    (
+        painting(",\"cell\":4,\"painter\":{\"hidden\":[0]}"),
+        "layer of width 0",
+    )
+}
+
+pub fn a_painter_of_huge_width() -> Attack {
+    (
+        painting(",\"cell\":4,\"painter\":{\"hidden\":[18446744073709551615]}"),
+        "layer of width 18446744073709551615",
+    )
+}
+
+pub fn a_painter_of_thousands_of_layers() -> Attack {
+    (
+        painting(&format!(
+            ",\"cell\":4,\"painter\":{{\"hidden\":[{}1]}}",
+            "1,".repeat(100_000)
+        )),
+        "has a painter of 100001 hidden layers",
+    )
+}
+
+pub fn a_painter_of_shuffled_shifts() -> Attack {
+    (
+        described_in_header(
+            "{\"format\":2,\"architecture\":{\"channels\":18,\"source\":\"shift-shuffle\",\
+             \"hidden\":[8],\"painter\":{\"hidden\":[16]}}}",
+            &PAINTING,
+        ),
+        "source shift-shuffle",
+    )
+}
+
+pub fn edges_in_the_source_without_a_painter() -> Attack {
+    (
+        described_in_header(
+            "{\"format\":2,\"architecture\":{\"channels\":12,\"source\":\"rgb-structure-tensor\",\
+             \"hidden\":[8]}}",
+            &PAINTING,
+        ),
+        "has no painter, which source rgb-structure-tensor needs",
+    )
+}
+
+pub fn a_painter_in_format_1() -> Attack {
+    (
+        described_in_header(
+            "{\"format\":1,\"architecture\":{\"channels\":12,\"source\":\"rgb\",\"hidden\":[8],\
+             \"painter\":{\"hidden\":[16]}}}",
+            &PAINTING,
+        ),
+        "it says format 1, which has no painter",
+    )
+}
+
+pub fn a_format_to_come() -> Attack {
+    (
+        described_in_header(
+            "{\"format\":3,\"architecture\":{\"cells\":\"hex\"}}",
+            &PAINTING,
+        ),
+        "is of format 3; this version reads the formats 1 to 2",
+    )
+}
+
+pub fn a_format_below_0() -> Attack {
+    (
+        described_in_header("{\"format\":-2,\"architecture\":{}}", &PAINTING),
+        "invalid value: integer `-2`",
+    )
+}
+
+pub fn a_painting_that_takes_seconds() -> Attack {
+    (
+        described_in_header(
+            "{\"format\":2,\"architecture\":{\"channels\":64,\"source\":\"rgb\",\"hidden\":[512,512],\
+             \"cell\":8,\"painter\":{\"hidden\":[48,48]}},\"playback\":{\"warmup\":8,\"steps\":3}}",
+            &PAINTING,
+        ),
+        "a frame takes 25560 multiply-adds a pixel; with a painter it can take 16384",
+    )
+}
+
+pub fn a_start_that_takes_minutes() -> Attack {
+    (
+        described_in_header(
+            "{\"format\":2,\"architecture\":{\"channels\":12,\"source\":\"rgb\",\"hidden\":[8],\
+             \"painter\":{\"hidden\":[16]}},\"playback\":{\"warmup\":1000,\"steps\":2}}",
+            &PAINTING,
+        ),
+        "the first frame takes 456288 multiply-adds a pixel",
+    )
+}
+
+pub fn a_painter_without_its_first_layer() -> Attack {
+    (
+        painting_of(|tensors| {
+            tensors.remove(2);
+        }),
+        "has no tensor \"p1.weight\"",
+    )
+}
+
+pub fn a_painter_without_its_last_layer() -> Attack {
+    (
+        painting_of(|tensors| {
+            tensors.pop();
+        }),
+        "has no tensor \"p2.weight\"",
+    )
+}
+
+pub fn a_painter_with_a_layer_too_many() -> Attack {
+    (
+        painting_of(|tensors| tensors.push(("p3.weight", &[3, 3]))),
+        "has a tensor \"p3.weight\", which belongs to no layer",
+    )
+}
+
+pub fn a_painter_with_coordinates_in_its_weights() -> Attack {
+    (
+        painting_of(|tensors| tensors[2].1 = &[16, 19]),
+        "the shape [16, 19]; the architecture needs [16, 15, 1, 1]",
+    )
+}
+
+pub fn a_painter_of_the_wrong_width() -> Attack {
+    (
+        painting_of(|tensors| tensors[3].1 = &[3, 17]),
+        "the shape [3, 17]; the architecture needs [3, 16, 1, 1]",
+    )
+}
+
+pub fn a_painter_with_a_bias_for_others() -> Attack {
+    (
+        painting_of(|tensors| tensors.push(("p1.bias", &[3]))),
+        "the shape [3]; the architecture needs [16]",
+    )
+}
+
+pub fn a_painter_with_huge_weights() -> Attack {
+    (
+        painting_of(|tensors| tensors[2].1 = &[1024, 1024]),
+        "the shape [1024, 1024]",
+    )
+}
+
+pub fn a_rule_of_another_size_than_its_cells() -> Attack {
+    (
+        painting_of(|tensors| tensors[0].1 = &[8, 72]),
+        "the shape [8, 72]; the architecture needs [8, 48, 1, 1]",
+    )
+}
+
+pub fn a_painter_that_is_not_finite() -> Attack {
+    let mut bytes = painting_of(|_| {});
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    (
+        bytes,
+        "its tensor \"p2.weight\" has values that are not finite",
+    )
 }

@@ -36,16 +36,16 @@ impl Golden {
         let [channels, height, width] = shape[..] else {
             panic!("{name} has the shape {shape:?}")
         };
-        let values = bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|&b| f32::from_le_bytes(b));
         State {
             channels,
             size: Size::new(width, height),
-            values: values.collect(),
+            values: floats(&bytes),
         }
+    }
+
+    /// A list of numbers.
+    pub fn values(&self, name: &str) -> Vec<f32> {
+        floats(&self.tensor(name).1)
     }
 
     pub fn picture(&self, name: &str) -> Picture {
@@ -53,6 +53,11 @@ impl Golden {
         let size = Size::new(shape[1], shape[0]);
         Picture { size, pixels }
     }
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let values = bytes.as_chunks::<4>().0.iter();
+    values.map(|&bytes| f32::from_le_bytes(bytes)).collect()
 }
 
 /// Packed RGB.

@@ -28,6 +28,7 @@ pub fn model(architecture: Architecture, seed: u32) -> Model {
     Model {
         architecture,
         layers,
+        painter: Vec::new(),
         playback: Default::default(),
         card: Default::default(),
     }
@@ -69,6 +70,8 @@ pub fn architectures(
                     filter_scale: FilterScale { sobel, laplacian },
                     blurs: (0..blurs.min(more + 3)).map(blur).collect(),
                     step_size: step,
+                    cell: 1,
+                    painter: None,
                 }
             },
         )

@@ -61,7 +61,9 @@ pub fn check(bytes: &[u8]) {
         .expect("a model that was read can be run");
     let shapes = model.layers.iter().map(|l| (l.outputs, l.inputs));
     assert!(shapes.eq(model.architecture.layers()));
-    for layer in &model.layers {
+    let shapes = model.painter.iter().map(|l| (l.outputs, l.inputs));
+    assert!(shapes.eq(model.architecture.painter_layers()));
+    for layer in model.layers.iter().chain(&model.painter) {
         assert_eq!(layer.weights.len(), layer.outputs * layer.inputs);
         assert!(layer.weights.iter().all(|weight| weight.is_finite()));
     }

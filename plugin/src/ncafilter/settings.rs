@@ -152,6 +152,7 @@ impl Settings {
             },
             cut_threshold: self.reset_on_cut.then_some(self.cut_threshold),
             seed: self.seed,
+            ..Options::default()
         }
     }
 }

@@ -8,11 +8,10 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::grid::{Grid, HALO, fill_halo};
-use super::growth::{find_doubted, spans};
+use super::grid::{Grid, HALO};
+use super::growth::{find_doubted, start_anew};
 use super::isa::mul_add;
 use super::kernel::prefetch;
-use super::write_start;
 use crate::Size;
 use crate::engine::SHARPNESS;
 use crate::motion::Flow;
@@ -162,20 +161,7 @@ impl WithSimd for CarryRow<'_> {
             start += places.take_while(|place| *place == (&column, &row)).count();
         }
 
-        for span in spans(blocks, size.width) {
-            for channel in 0..cells.channels() {
-                let anew = &mut anew[span.clone()];
-                write_start(frozen, seed, channel, y, span.clone(), anew);
-                let next = &mut next[channel * stride + HALO..][span.clone()];
-                let mixed = next.iter_mut().zip(&*anew).zip(&distrust[span.clone()]);
-                for ((value, anew), distrust) in mixed {
-                    *value = (1.0 - distrust) * *value + distrust * anew;
-                }
-            }
-        }
-        for channel in next.chunks_exact_mut(stride) {
-            fill_halo(channel, size.width, cells.border());
-        }
+        start_anew(cells, frozen, seed, y, blocks, distrust, anew, next);
     }
 }
 

@@ -11,6 +11,7 @@ use rayon::iter::IndexedParallelIterator;
 use rayon::slice::ParallelSliceMut;
 
 use super::grid::{Grid, HALO, fill_halo};
+use super::write_start;
 use crate::engine::trust;
 
 /// Pixels of a row that grow together: the lanes of the widest vector.
@@ -63,6 +64,37 @@ pub(super) fn spans(blocks: &[bool], width: usize) -> impl Iterator<Item = Range
         end += run.len();
         run[0].then(|| start * BLOCK..(end * BLOCK).min(width))
     })
+}
+
+/// Where the motion of row `y` is not believed, the less the more what was moved to `next` is mixed with
+/// the start state; `anew` is a row's memory. Fills the halos after it.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a part of two kernels")]
+pub(super) fn start_anew(
+    cells: &Grid,
+    frozen: &Grid,
+    seed: u64,
+    y: usize,
+    blocks: &[bool],
+    distrust: &[f32],
+    anew: &mut [f32],
+    next: &mut [f32],
+) {
+    let (width, stride) = (cells.size().width, cells.stride());
+    for span in spans(blocks, width) {
+        for channel in 0..cells.channels() {
+            let anew = &mut anew[span.clone()];
+            write_start(frozen, seed, channel, y, span.clone(), anew);
+            let next = &mut next[channel * stride + HALO..][span.clone()];
+            let mixed = next.iter_mut().zip(&*anew).zip(&distrust[span.clone()]);
+            for ((value, anew), distrust) in mixed {
+                *value = (1.0 - distrust) * *value + distrust * anew;
+            }
+        }
+    }
+    for channel in next.chunks_exact_mut(stride) {
+        fill_halo(channel, width, cells.border());
+    }
 }
 
 /// Takes a step over into the state of row `y`, the less the more its motion is believed.

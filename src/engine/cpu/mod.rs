@@ -9,7 +9,10 @@ mod growth;
 mod isa;
 mod kernel;
 mod operands;
+mod painter;
+mod painting;
 mod rule;
+mod shift;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +24,7 @@ use rayon::slice::ParallelSliceMut;
 
 use super::resample::Resampler;
 use super::{
-    Backend, Engine, EngineError, Growth, MAX_LENGTH, Precision, Selection, check_length,
+    Backend, Engine, EngineError, Growth, MAX_LENGTH, Precision, STROKES, Selection, check_length,
     check_state,
 };
 use crate::frame::{Frame, FrameMut, Packing};
@@ -34,7 +37,9 @@ use grid::{Grid, HALO, fill_halo};
 use growth::{Blocks, GrowRow};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};
+use painting::{Lattice, Painting};
 use rule::Rule;
+use shift::{ShiftRow, ShiftScratch};
 
 /// Runs an automaton on the processor.
 pub struct CpuEngine {
@@ -57,6 +62,9 @@ pub struct CpuEngine {
     distrust: Vec<f32>,
     /// One for each thread; empty until the state is moved.
     carry_scratch: Vec<Mutex<CarryScratch>>,
+    shift_scratch: Vec<Mutex<ShiftScratch>>,
+    /// What a model with a painter needs; then the state is that of cells.
+    painting: Option<Painting>,
     resampler: Resampler,
     cancel: Cancel,
 }
@@ -94,11 +102,15 @@ impl CpuEngine {
     ) -> Result<Self, EngineError> {
         check_length(size)?;
         let pool = pool::shared(threads)?;
+        let threads = pool.current_num_threads();
+        let painting = Painting::new(model, size, threads);
+        let size = painting
+            .as_ref()
+            .map_or(size, |painting| painting.lattice.grid.cells());
         let architecture = &model.architecture;
         let rule = Rule::new(model, isa.is_half());
         let grid = |channels| Grid::zeros(channels, size, architecture.border);
         let cells = grid(architecture.updated());
-        let threads = pool.current_num_threads();
         let scratch = (0..threads)
             .map(|_| Mutex::new(Scratch::new(&rule, cells.stride())))
             .collect();
@@ -115,6 +127,8 @@ impl CpuEngine {
             doubted: Blocks::all(size.width, size.height),
             distrust: Vec::new(),
             carry_scratch: (0..threads).map(|_| Mutex::default()).collect(),
+            shift_scratch: (0..threads).map(|_| Mutex::default()).collect(),
+            painting,
             resampler: Resampler::new(),
             cancel: Cancel::default(),
         })
@@ -170,6 +184,41 @@ impl CpuEngine {
             return Err(EngineError::Cancelled);
         }
         Ok(finite.into_inner())
+    }
+
+    /// Writes the source of the last frame that the painter looked at.
+    fn write_source(&mut self) {
+        if let Some(painting) = &self.painting {
+            write_rows(&mut self.frozen, |y, channel, values| {
+                painting.lattice.source.write_row(y, channel, values);
+            });
+        }
+    }
+
+    /// Makes cells of another size and gives them the state that is shown where they are.
+    fn resample(&mut self, stroke: f32) {
+        let Some(painting) = &mut self.painting else {
+            return;
+        };
+        let before = painting.set_stroke(stroke);
+        let lattice = &painting.lattice;
+        let size = lattice.grid.cells();
+        let like = |grid: &Grid| Grid::zeros(grid.channels(), size, grid.border());
+        self.frozen = like(&self.frozen);
+        self.next = like(&self.next);
+        let cells = like(&self.cells);
+        let old = std::mem::replace(&mut self.cells, cells);
+        self.everywhere = Blocks::all(size.width, 1);
+        self.doubted = Blocks::all(size.width, size.height);
+        self.distrust.clear();
+        let stride = self.cells.stride();
+        for scratch in &mut self.scratch {
+            *scratch = Mutex::new(Scratch::new(&self.rule, stride));
+        }
+        write_rows(&mut self.cells, |y, channel, values| {
+            before.sample_row(&old, channel, &lattice.grid, y, values);
+        });
+        self.write_source();
     }
 
     /// Steps the state where it could not be moved, and there only.
@@ -265,7 +314,23 @@ impl Engine for CpuEngine {
     }
 
     fn size(&self) -> Size {
-        self.cells.size()
+        match &self.painting {
+            Some(painting) => painting.lattice.grid.picture(),
+            None => self.cells.size(),
+        }
+    }
+
+    fn set_stroke(&mut self, stroke: f32) -> Result<(), EngineError> {
+        let [least, most] = STROKES;
+        let stroke = stroke.clamp(least, most);
+        match &self.painting {
+            Some(painting) if painting.stroke() != stroke => {
+                let pool = self.pool.clone();
+                pool.install(|| self.resample(stroke));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn set_source(&mut self, frame: &Frame<'_>) -> Result<(), EngineError> {
@@ -279,6 +344,11 @@ impl Engine for CpuEngine {
                 frame.copy_to_rgb(input);
                 self.resampler.resample(size)
             };
+            if let Some(painting) = &mut self.painting {
+                painting.look(&frame);
+                self.write_source();
+                return;
+            }
             let channels = self.source.of(&frame);
             write_rows(&mut self.frozen, |y, channel, values| {
                 channels.write_row(y, channel, values);
@@ -292,8 +362,12 @@ impl Engine for CpuEngine {
             pool,
             frozen,
             cells,
+            painting,
             ..
         } = self;
+        if let Some(painting) = painting {
+            painting.lattice.shifts.reset();
+        }
         pool.install(|| {
             write_rows(cells, |y, channel, values| {
                 write_start(frozen, seed, channel, y, 0..values.len(), values);
@@ -320,6 +394,8 @@ impl Engine for CpuEngine {
                 doubted,
                 distrust,
                 carry_scratch,
+                shift_scratch,
+                painting,
                 ..
             } = self;
             let (row_len, size) = (next.row_len(), cells.size());
@@ -327,8 +403,35 @@ impl Engine for CpuEngine {
             let rows = next.values_mut().par_chunks_exact_mut(row_len);
             let rows = rows.zip(doubted.rows_mut());
             let rows = rows.zip(distrust.par_chunks_exact_mut(size.width));
-            rows.enumerate()
-                .for_each(|(y, ((next, blocks), distrust))| {
+            let rows = rows.enumerate();
+            if let Some(painting) = painting {
+                let Lattice { grid, shifts, .. } = &mut painting.lattice;
+                let grid = &*grid;
+                let (shifts_before, [dx, dy]) = shifts.both();
+                let next_shifts = dx
+                    .par_chunks_exact_mut(size.width)
+                    .zip(dy.par_chunks_exact_mut(size.width));
+                rows.zip(next_shifts)
+                    .for_each(|((y, ((next, blocks), distrust)), (dx, dy))| {
+                        let row = ShiftRow {
+                            flow,
+                            grid,
+                            cells,
+                            frozen,
+                            seed: growth.seed,
+                            y,
+                            next,
+                            shifts: shifts_before,
+                            next_shifts: [dx, dy],
+                            blocks,
+                            distrust,
+                            scratch: &mut of_this_thread(shift_scratch),
+                        };
+                        row.run();
+                    });
+                shifts.take_next();
+            } else {
+                rows.for_each(|(y, ((next, blocks), distrust))| {
                     isa.run(CarryRow {
                         flow,
                         cells,
@@ -341,6 +444,7 @@ impl Engine for CpuEngine {
                         scratch: &mut of_this_thread(carry_scratch),
                     });
                 });
+            }
             std::mem::swap(cells, next);
             (0..growth.steps).try_for_each(|_| self.grow())
         })
@@ -357,30 +461,43 @@ impl Engine for CpuEngine {
         })
     }
 
-    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError> {
+    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError> {
         let pool = self.pool.clone();
+        let size = self.size();
         let Self {
-            cells, resampler, ..
+            isa,
+            frozen,
+            cells,
+            painting,
+            resampler,
+            ..
         } = self;
-        let size = cells.size();
+        let mut mix = |frame: &mut FrameMut<'_>, strength| match painting {
+            Some(painting) => painting.paint(*isa, frozen, cells, frame, strength),
+            None => {
+                frame.mix_values(strength, |y| [0, 1, 2].map(|c| cells.pixels(y, c)));
+                true
+            }
+        };
         pool.install(|| {
             if frame.size() == size {
-                frame.mix_values(strength, |y| [0, 1, 2].map(|c| cells.pixels(y, c)));
-            } else {
-                let mut picture =
-                    FrameMut::packed(resampler.input(size), size.width * 3, size, Packing::RGB)
-                        .expect("the picture has the memory that its size needs");
-                picture.mix_values(1.0, |y| [0, 1, 2].map(|c| cells.pixels(y, c)));
+                return Ok(mix(frame, strength));
+            }
+            let mut picture =
+                FrameMut::packed(resampler.input(size), size.width * 3, size, Packing::RGB)
+                    .expect("the picture has the memory that its size needs");
+            let is_finite = mix(&mut picture, 1.0);
+            if is_finite {
                 let picture = resampler.resample(frame.size());
                 frame.mix_frame(strength, &picture);
             }
-        });
-        Ok(())
+            Ok(is_finite)
+        })
     }
 
     fn state(&mut self) -> Result<State, EngineError> {
         let frozen = self.frozen.channels();
-        let mut state = State::zeros(frozen + self.cells.channels(), self.size());
+        let mut state = State::zeros(frozen + self.cells.channels(), self.cells.size());
         for channel in 0..state.channels {
             let (grid, index) = match channel.checked_sub(frozen) {
                 None => (&self.frozen, channel),
@@ -397,10 +514,13 @@ impl Engine for CpuEngine {
     }
 
     fn set_state(&mut self, state: &State) -> Result<(), EngineError> {
-        let size = self.size();
+        let size = self.cells.size();
         let frozen = self.frozen.channels();
         let channels = frozen + self.cells.channels();
         check_state(state, channels, size)?;
+        if let Some(painting) = &mut self.painting {
+            painting.lattice.shifts.reset();
+        }
         let row = |y: usize, channel| &state.channel(channel)[y * size.width..][..size.width];
         write_rows(&mut self.frozen, |y, channel, values| {
             values.copy_from_slice(row(y, channel));

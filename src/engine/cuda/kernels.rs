@@ -731,6 +731,7 @@ mod tests {
         };
         Model {
             layers: layers.map(layer).collect(),
+            painter: Vec::new(),
             architecture,
             playback: model::Playback::default(),
             card: model::Card::default(),

@@ -19,6 +19,7 @@ use rayon::ThreadPool;
 use super::resample::Resampler;
 use super::{
     Backend, Engine, EngineError, Growth, SHARPNESS, Selection, TRUST, check_length, check_state,
+    refuse_painter,
 };
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
@@ -111,6 +112,7 @@ impl CudaEngine {
     /// can hold (more than 32 channels, more than 128 in a hidden layer, weights beyond 65504) run
     /// with full precision; [`Engine::device`] says which it is.
     pub fn new(model: &Model, size: Size, selection: &Selection) -> Result<Self, EngineError> {
+        refuse_painter(model, Backend::Cuda)?;
         Self::with_driver(Driver::system()?, model, size, selection)
     }
 
@@ -121,6 +123,7 @@ impl CudaEngine {
         size: Size,
         selection: &Selection,
     ) -> Result<Self, EngineError> {
+        refuse_painter(model, Backend::Cuda)?;
         check_length(size)?;
         let pool = pool::shared(selection.threads)?;
         let device = Device::open(driver, selection.device.as_deref())?;
@@ -445,7 +448,7 @@ impl Engine for CudaEngine {
         Ok(self.not_finite.host()[0] == 0)
     }
 
-    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError> {
+    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError> {
         let parameters = RenderParameters {
             cells: self.cells().address(),
             samples: self.picture.device().address(),
@@ -476,7 +479,7 @@ impl Engine for CudaEngine {
                 frame.mix_frame(strength, &picture);
             }
         });
-        Ok(())
+        Ok(true)
     }
 
     fn state(&mut self) -> Result<State, EngineError> {

@@ -37,6 +37,7 @@ use self::shader::Geometry;
 use super::resample::Resampler;
 use super::{
     Backend, Engine, EngineError, Growth, Precision, Selection, check_length, check_state,
+    refuse_painter,
 };
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
@@ -73,6 +74,7 @@ impl WgpuEngine {
     /// of its name, or else on the first one; what only imitates one in software is never taken
     /// for [`Backend::Auto`] unless it is named. Its state is all zeros.
     pub fn new(model: &Model, size: Size, selection: &Selection) -> Result<Self, EngineError> {
+        refuse_painter(model, Backend::Wgpu)?;
         check_length(size)?;
         let adapters = match selection.backend {
             Backend::Auto => Adapters::Hardware,
@@ -310,7 +312,7 @@ impl Engine for WgpuEngine {
         Ok(self.gpu.view(&self.buffers.shown)?[..WORD] == [0; WORD])
     }
 
-    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<(), EngineError> {
+    fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError> {
         if !self.shown {
             self.show()?;
         }
@@ -330,7 +332,7 @@ impl Engine for WgpuEngine {
                 frame.mix_frame(strength, &resampler.resample(frame.size()));
             }
         });
-        Ok(())
+        Ok(true)
     }
 
     fn state(&mut self) -> Result<State, EngineError> {

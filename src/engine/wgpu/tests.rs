@@ -32,7 +32,7 @@ fn a_device_that_is_lost_takes_no_other_engine_along() {
         assert!(error.to_string().contains(second.gpu.title()), "{error}");
     };
     lost(first.step(1).map(drop));
-    lost(first.render(&mut frame, 1.0));
+    lost(first.render(&mut frame, 1.0).map(drop));
     lost(
         first
             .set_source(&frame.as_frame())

@@ -31,6 +31,8 @@ impl Preset {
             },
             blurs,
             step_size: 1.0,
+            cell: 1,
+            painter: None,
         };
         let blur = |channel, size, sigma| Blur {
             channel,

@@ -69,12 +69,13 @@ impl Automaton {
         Self::of_layers(architecture, &layers.collect::<Vec<_>>(), device)
     }
 
-    /// The automaton of a model.
+    /// The automaton of a model without a painter; of another it panics.
     pub fn of(model: &Model, device: Device) -> Self {
         Self::of_layers(&model.architecture, &model.layers, device)
     }
 
     fn of_layers(architecture: &Architecture, layers: &[Layer], device: Device) -> Self {
+        assert!(architecture.painter.is_none(), "painters are not trained");
         let layers = layers
             .iter()
             .map(|layer| {
@@ -144,6 +145,7 @@ impl Automaton {
         Model {
             architecture: self.architecture.clone(),
             layers,
+            painter: Vec::new(),
             playback,
             card,
         }
@@ -154,6 +156,7 @@ impl Automaton {
         let channels = match self.architecture.source {
             Source::Rgb => pictures.shallow_clone(),
             Source::ShiftShuffle => Tensor::cat(&[pictures, &shift_shuffle(pictures)], 1),
+            Source::RgbStructureTensor => unreachable!("it is only had with a painter"),
         };
         channels - 0.5
     }

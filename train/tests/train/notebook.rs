@@ -115,6 +115,7 @@ fn an_iteration() {
     });
     let model = Model {
         layers: layers.collect(),
+        painter: Vec::new(),
         architecture,
         playback: Playback::default(),
         card: Card::new(),

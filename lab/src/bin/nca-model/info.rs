@@ -7,6 +7,7 @@ pub(crate) fn info(name: &str) -> anyhow::Result<()> {
     let parameters: usize = model
         .layers
         .iter()
+        .chain(&model.painter)
         .map(|layer| layer.weights.len() + layer.bias.as_ref().map_or(0, Vec::len))
         .sum();
     let playback = model.playback;
@@ -17,27 +18,35 @@ pub(crate) fn info(name: &str) -> anyhow::Result<()> {
         architecture.frozen(),
         architecture.updated() - 3
     );
-    for (i, layer) in model.layers.iter().enumerate() {
-        let bias = if layer.bias.is_some() {
-            "bias"
-        } else {
-            "no bias"
-        };
-        println!(
-            "layer {}       {} -> {}, {bias}",
-            i + 1,
-            layer.inputs,
-            layer.outputs
-        );
+    for (kind, layers) in [("layer", &model.layers), ("painter", &model.painter)] {
+        for (i, layer) in layers.iter().enumerate() {
+            let bias = if layer.bias.is_some() {
+                "bias"
+            } else {
+                "no bias"
+            };
+            let name = format!("{kind} {}", i + 1);
+            println!("{name:<13} {} -> {}, {bias}", layer.inputs, layer.outputs);
+        }
     }
     println!(
         "parameters    {parameters} ({} bytes as float32)",
         parameters * 4
     );
-    println!(
-        "work          {} multiply-adds a pixel and step",
-        architecture.multiply_adds()
-    );
+    match architecture.painter {
+        None => println!(
+            "work          {} multiply-adds a pixel and step",
+            architecture.multiply_adds()
+        ),
+        Some(_) => {
+            println!("cells         of {0}x{0} pixels", architecture.cell);
+            println!(
+                "work          {} multiply-adds a cell and step, {} a pixel and frame",
+                architecture.multiply_adds(),
+                architecture.work(playback.steps)
+            );
+        }
+    }
     println!(
         "playback      {} steps to warm up, {} a frame",
         playback.warmup, playback.steps

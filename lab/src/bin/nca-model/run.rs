@@ -56,7 +56,12 @@ impl Run {
         let model = Arc::new(Model::find(&self.model)?);
         let frame = self.frame.as_deref().map(read_picture).transpose()?;
         let state = self.state.as_deref().map(read_state).transpose()?;
+        let paints = model.architecture.painter.is_some();
         let size = match (&state, &frame) {
+            (_, Some((size, _))) if paints => *size,
+            (Some(_), None) if paints => bail!(
+                "the model has a painter, which looks at a frame: the state alone is not enough"
+            ),
             (Some(state), _) => state.size,
             (None, Some((size, _))) => *size,
             (None, None) => bail!("there is neither a state nor a frame to start from"),
@@ -80,7 +85,10 @@ impl Run {
         if let Some(path) = &self.picture {
             let mut pixels = vec![0; size.pixels() * 3];
             let mut picture = FrameMut::packed(&mut pixels, size.width * 3, size, Packing::RGB)?;
-            engine.render(&mut picture, 1.0)?;
+            ensure!(
+                engine.render(&mut picture, 1.0)?,
+                "what the painter made of the state is out of bounds"
+            );
             write_picture(&pixels, size, path)
                 .with_context(|| format!("cannot write the picture {}", path.display()))?;
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use nca::model::{Architecture, Border, Model, Playback};
 use nca_train::losses::prompt::weighted;
 use nca_train::recipes::style::{Extent, StyleWeights};
@@ -117,6 +117,11 @@ impl Config {
         let (beginning, architecture, playback) = match &args.from {
             Some(path) => {
                 let model = Model::load(path)?;
+                ensure!(
+                    model.architecture.painter.is_none(),
+                    "{} has a painter, which nca-train does not train",
+                    path.display()
+                );
                 let beginning = Beginning::Model(absolute(path)?);
                 (beginning, model.architecture, model.playback)
             }
@@ -211,6 +216,8 @@ fn architecture(args: &Args, preset: Architecture) -> anyhow::Result<Architectur
         filter_scale: args.filter_scale.unwrap_or(preset.filter_scale),
         blurs,
         step_size: args.step_size.map_or(preset.step_size, |size| size as f32),
+        cell: preset.cell,
+        painter: preset.painter,
     };
     if let Err(why) = architecture.validate() {
         bail!("no automaton can be like that: the architecture {why}");
