@@ -35,6 +35,7 @@ pub mod stylizer;
 pub mod unfinished;
 
 pub use cancel::Cancel;
+pub use pool::ThreadsError;
 pub use replace::replace_file;
 pub use sentence::sentence;
 pub use state::{Size, State};

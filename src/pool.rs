@@ -5,17 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::engine::EngineError;
-
 /// The pools in use, by number of threads: filters with the same number share one.
 static POOLS: Mutex<Option<HashMap<usize, Weak<ThreadPool>>>> = Mutex::new(None);
 
 /// Most threads that are started.
 const MAX_THREADS: usize = 1024;
 
+/// Why threads cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start {threads} threads: {why}")]
+pub struct ThreadsError {
+    /// How many were asked for.
+    pub threads: usize,
+    /// What the system said.
+    pub why: String,
+}
+
 /// A pool of `threads` threads; 0: one for each core.
-pub(crate) fn shared(threads: usize) -> Result<Arc<ThreadPool>, EngineError> {
-    let failed = |why: String| EngineError::Threads { threads, why };
+pub(crate) fn shared(threads: usize) -> Result<Arc<ThreadPool>, ThreadsError> {
+    let failed = |why: String| ThreadsError { threads, why };
     if threads > MAX_THREADS {
         return Err(failed(format!("there can be at most {MAX_THREADS}")));
     }

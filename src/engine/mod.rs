@@ -3,17 +3,22 @@
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+mod error;
+mod registry;
 mod resample;
+mod selection;
 mod weights;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
-
-use std::sync::Arc;
 
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
 use crate::motion::Flow;
 use crate::{Cancel, Size, State};
+
+pub use error::EngineError;
+pub use registry::create;
+pub use selection::{Backend, Precision, Selection};
 
 /// Keeps Mesa's Vulkan drivers from looking for a Wayland session where nobody has logged in, that is,
 /// where `XDG_RUNTIME_DIR` is not set: they would complain of it on stderr. For programs, at their start;
@@ -116,153 +121,6 @@ pub(crate) const SHARPNESS: f32 = -0.6;
 /// Least and most that strokes can be of their usual size.
 pub const STROKES: [f32; 2] = [0.5, 4.0];
 
-/// Kinds of engines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// The fastest that this machine has.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// NVIDIA's graphics processors, through their driver.
-    Cuda,
-    /// The graphics processor, through Vulkan, Metal or Direct3D 12.
-    Wgpu,
-}
-
-impl Backend {
-    /// All of them, with the names that people use.
-    pub const NAMES: [(Self, &str); 4] = [
-        (Self::Auto, "auto"),
-        (Self::Cpu, "cpu"),
-        (Self::Cuda, "cuda"),
-        (Self::Wgpu, "wgpu"),
-    ];
-
-    /// What [`Backend::Auto`] tries, the fastest first.
-    const AUTO: [Self; 3] = [Self::Cuda, Self::Wgpu, Self::Cpu];
-
-    /// The one that people call `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        let mut named = Self::NAMES.iter().filter(|(_, known)| *known == name);
-        named.next().map(|(backend, _)| *backend)
-    }
-
-    /// The name that people use.
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(backend, _)| *backend == self)
-            .map_or("auto", |(_, name)| name)
-    }
-}
-
-/// What values and weights are rounded to where they are multiplied. The state is f32 in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// 32 bits: nothing is rounded, and all engines agree.
-    #[default]
-    Full,
-    /// 16 bits: faster where the device multiplies them faster. On processors that have it it is
-    /// bf16 with sums in f32, on graphics processors f16 with the sums of a layer in f16 too; of the
-    /// two, f16 errs less.
-    Half,
-}
-
-/// Which engine to take.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// The kind.
-    pub backend: Backend,
-    /// Which of several devices; what it means depends on the backend. None: the first.
-    pub device: Option<String>,
-    /// Threads of the cpu backend; 0: one for each core.
-    pub threads: usize,
-    /// How exactly it multiplies.
-    pub precision: Precision,
-}
-
-/// Why an engine cannot be had or failed.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The device that was asked for is not there.
-    #[error("backend {backend} has no device {device:?}; {available}")]
-    NoDevice {
-        /// Name of the backend.
-        backend: &'static str,
-        /// What was asked for.
-        device: String,
-        /// What there is, as a clause.
-        available: String,
-    },
-    /// The device does not multiply with the precision that was asked for.
-    #[error("backend {backend} has no half precision here: {why}; precision full is there")]
-    NoHalfPrecision {
-        /// Name of the backend.
-        backend: &'static str,
-        /// A clause.
-        why: String,
-    },
-    /// The backend does not run models with a painter.
-    #[error("backend {backend} does not run models with a painter; backend cpu does")]
-    NoPainter {
-        /// Name of the backend.
-        backend: &'static str,
-    },
-    /// The size cannot be run.
-    #[error("cannot run at {size}: {why}")]
-    UnsupportedSize {
-        /// What was asked for.
-        size: Size,
-        /// A clause.
-        why: String,
-    },
-    /// The given state is not of the engine's shape.
-    #[error("the state is {found}; this model at this size needs {needed}")]
-    WrongState {
-        /// C x H x W, as text.
-        found: String,
-        /// C x H x W, as text.
-        needed: String,
-    },
-    /// The machine has nothing that the backend could run on.
-    #[error("backend {backend} cannot run here: {why}")]
-    Absent {
-        /// Name of the backend.
-        backend: &'static str,
-        /// A clause.
-        why: String,
-    },
-    /// The backend could not do what it was to do.
-    #[error("backend {backend} failed: {why}")]
-    Failed {
-        /// Name of the backend.
-        backend: &'static str,
-        /// A clause.
-        why: String,
-    },
-    /// The device does not answer any more, as when its driver was reset; another engine may be
-    /// made on it.
-    #[error("{device} was lost: {why}")]
-    DeviceLost {
-        /// What it is called.
-        device: String,
-        /// What the driver said.
-        why: String,
-    },
-    /// Nobody waits for the result any more.
-    #[error("cancelled")]
-    Cancelled,
-    /// The threads could not be started.
-    #[error("cannot start {threads} threads: {why}")]
-    Threads {
-        /// How many.
-        threads: usize,
-        /// What the system said.
-        why: String,
-    },
-}
-
 /// Widest and highest state that is accepted.
 const MAX_LENGTH: usize = 16384;
 
@@ -298,94 +156,5 @@ fn check_state(state: &State, channels: usize, size: Size) -> Result<(), EngineE
     Err(EngineError::WrongState {
         found: shape(state.channels, state.size),
         needed: shape(channels, size),
-    })
-}
-
-/// Makes the engine that `selection` asks for, for `model` at `size`. Its state is all zeros.
-///
-/// [`Backend::Auto`] takes a graphics processor where there is one and else the processor; whatever
-/// stands in the way of the one is logged, and the other is taken. A backend that is asked for by
-/// name is taken or there is an error.
-pub fn create(
-    model: &Arc<Model>,
-    size: Size,
-    selection: &Selection,
-) -> Result<Box<dyn Engine>, EngineError> {
-    let engine = open(selection.backend, model, size, selection)?;
-    let (backend, device) = (engine.backend().name(), engine.device());
-    tracing::info!("taking the backend {backend}: {device}");
-    Ok(engine)
-}
-
-/// Makes an engine of the given backend, for `selection`, which may leave the choice to us.
-fn open(
-    backend: Backend,
-    model: &Arc<Model>,
-    size: Size,
-    selection: &Selection,
-) -> Result<Box<dyn Engine>, EngineError> {
-    Ok(match backend {
-        Backend::Auto => auto(model, size, selection)?,
-        Backend::Cpu => Box::new(cpu::CpuEngine::new(model, size, selection)?),
-        #[cfg(feature = "cuda")]
-        Backend::Cuda => Box::new(cuda::CudaEngine::new(model, size, selection)?),
-        #[cfg(feature = "wgpu")]
-        Backend::Wgpu => Box::new(wgpu::WgpuEngine::new(model, size, selection)?),
-        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-        absent => {
-            return Err(EngineError::Absent {
-                backend: absent.name(),
-                why: "it was left out when this was built".into(),
-            });
-        }
-    })
-}
-
-/// The first backend that can be had.
-fn auto(
-    model: &Arc<Model>,
-    size: Size,
-    selection: &Selection,
-) -> Result<Box<dyn Engine>, EngineError> {
-    let mut errors = Vec::new();
-    for backend in Backend::AUTO {
-        match open(backend, model, size, selection) {
-            Ok(engine) => return Ok(engine),
-            Err(error) => {
-                match error {
-                    EngineError::Absent { .. }
-                    | EngineError::NoDevice { .. }
-                    | EngineError::NoPainter { .. } => {
-                        tracing::debug!("passed over: {error}");
-                    }
-                    _ => tracing::warn!("passed over: {error}"),
-                }
-                errors.push(error);
-            }
-        }
-    }
-    Err(most_telling(errors, selection))
-}
-
-/// Of what each backend said, what is worth saying: that a device is nowhere, or else what the last
-/// one said that has the device.
-fn most_telling(errors: Vec<EngineError>, selection: &Selection) -> EngineError {
-    let mut available = Vec::new();
-    let mut telling = None;
-    for error in errors {
-        match error {
-            EngineError::NoDevice {
-                backend,
-                available: clause,
-                ..
-            } => available.push(format!("{backend}: {clause}")),
-            EngineError::Absent { .. } => {}
-            error => telling = Some(error),
-        }
-    }
-    telling.unwrap_or_else(|| EngineError::NoDevice {
-        backend: Backend::Auto.name(),
-        device: selection.device.clone().unwrap_or_default(),
-        available: available.join("; "),
     })
 }

@@ -264,7 +264,7 @@ fn engine_error(err: &EngineError) -> gst::ErrorMessage {
         }
         EngineError::DeviceLost { .. } => gst::error_msg!(gst::ResourceError::Failed, ("{err}")),
         EngineError::UnsupportedSize { .. } => gst::error_msg!(gst::StreamError::Format, ("{err}")),
-        EngineError::Threads { .. } => gst::error_msg!(gst::LibraryError::Init, ("{err}")),
+        EngineError::Threads(_) => gst::error_msg!(gst::LibraryError::Init, ("{err}")),
         _ => gst::error_msg!(gst::LibraryError::Failed, ("{err}")),
     }
 }

@@ -8,9 +8,9 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::arithmetic::mul_add;
 use super::grid::{Grid, HALO};
 use super::growth::{find_doubted, start_anew};
-use super::isa::mul_add;
 use super::kernel::prefetch;
 use crate::Size;
 use crate::engine::SHARPNESS;

@@ -1,10 +1,7 @@
-#[cfg(target_arch = "x86_64")]
-use std::any::TypeId;
 use std::fmt;
 
 use pulp::{Simd, WithSimd};
 
-use super::kernel::StepRow;
 #[cfg(target_arch = "x86_64")]
 use super::operands::Avx512Bf16;
 
@@ -72,27 +69,6 @@ impl Isa {
         }
     }
 
-    /// Steps a row, with the precision of these instructions.
-    #[inline]
-    pub(super) fn step(self, row: StepRow<'_>) -> bool {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16(simd) => {
-                struct Step<'a>(Avx512Bf16, StepRow<'a>);
-                impl pulp::NullaryFnOnce for Step<'_> {
-                    type Output = bool;
-
-                    #[inline(always)]
-                    fn call(self) -> bool {
-                        self.1.step(self.0.v4(), self.0)
-                    }
-                }
-                simd.vectorize(Step(simd, row))
-            }
-            _ => self.run(row),
-        }
-    }
-
     /// Runs `op` compiled for these instructions, with full precision.
     #[inline]
     pub fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
@@ -110,17 +86,6 @@ impl Isa {
             Self::Avx512Bf16(simd) => Simd::vectorize(simd.v4(), op),
         }
     }
-}
-
-/// a * b + c, rounded once where the processor can.
-#[inline(always)]
-pub(super) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-    // Without the instruction, it would be a call of a library function for each lane.
-    #[cfg(target_arch = "x86_64")]
-    if TypeId::of::<S>() == TypeId::of::<pulp::x86::V2>() {
-        return simd.add_f32s(simd.mul_f32s(a, b), c);
-    }
-    simd.mul_add_e_f32s(a, b, c)
 }
 
 impl fmt::Display for Isa {

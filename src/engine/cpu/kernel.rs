@@ -16,9 +16,12 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::arithmetic::mul_add;
 use super::grid::{Grid, HALO, Line, fill_halo};
 use super::growth::spans;
-use super::isa::mul_add;
+use super::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use super::operands::Avx512Bf16;
 use super::operands::{Operands, Singles};
 use super::rule::{Block, PackedBlur, PackedLayer, Rule};
 
@@ -69,6 +72,27 @@ impl WithSimd for StepRow<'_> {
 }
 
 impl StepRow<'_> {
+    /// Steps the row with these instructions, and with their precision.
+    #[inline]
+    pub(super) fn run(self, isa: Isa) -> bool {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16(simd) => {
+                struct Step<'a>(Avx512Bf16, StepRow<'a>);
+                impl pulp::NullaryFnOnce for Step<'_> {
+                    type Output = bool;
+
+                    #[inline(always)]
+                    fn call(self) -> bool {
+                        self.1.step(self.0.v4(), self.0)
+                    }
+                }
+                simd.vectorize(Step(simd, self))
+            }
+            _ => isa.run(self),
+        }
+    }
+
     /// The rule must be packed for the same operands.
     #[inline(always)]
     pub(super) fn step<S: Simd, O: Operands<S>>(self, simd: S, operands: O) -> bool {

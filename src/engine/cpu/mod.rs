@@ -3,6 +3,7 @@
 //! Everything of a step is fused a row at a time, rows run in parallel. See `kernel` for the
 //! arithmetic and `grid` for the memory.
 
+mod arithmetic;
 mod carry;
 mod grid;
 mod growth;
@@ -176,7 +177,7 @@ impl CpuEngine {
                     next,
                     scratch: &mut scratch,
                 };
-                if !isa.step(row) {
+                if !row.run(*isa) {
                     finite.store(false, Ordering::Relaxed);
                 }
             });

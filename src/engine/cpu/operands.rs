@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::isa::mul_add;
+use super::arithmetic::mul_add;
 
 /// Values and weights as the layers multiply them. Sums are f32 in any case.
 pub(super) trait Operands<S: Simd>: Copy {

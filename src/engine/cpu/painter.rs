@@ -14,8 +14,8 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::arithmetic::mul_add;
 use super::grid::{Grid, HALO};
-use super::isa::mul_add;
 use crate::model::{Layer, Model, Painter};
 
 /// Lanes of the widest vector; widths of layers are padded to a multiple of it.
