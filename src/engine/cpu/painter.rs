@@ -386,18 +386,16 @@ fn columns<S: Simd, const N: usize, const V: usize>(
     let (bias, _) = S::as_simd_f32s(&layer.bias);
     let bias = &bias[vector..][..V];
     let mut sums = [[simd.splat_f32s(0.0); V]; N];
-    for n in 0..N {
-        for v in 0..V {
-            sums[n][v] = bias[v];
-        }
+    for sums in &mut sums {
+        sums.copy_from_slice(bias);
     }
     for i in 0..layer.inputs {
         let (row, _) = S::as_simd_f32s(&layer.weights[i * layer.outputs..][..layer.outputs]);
         let weights = &row[vector..][..V];
-        for n in 0..N {
+        for (n, sums) in sums.iter_mut().enumerate() {
             let value = simd.splat_f32s(input(i, n));
             for v in 0..V {
-                sums[n][v] = mul_add(simd, value, weights[v], sums[n][v]);
+                sums[v] = mul_add(simd, value, weights[v], sums[v]);
             }
         }
     }
