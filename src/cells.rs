@@ -4,7 +4,7 @@ use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use crate::Size;
-use crate::frame::Frame;
+use crate::frame::{Frame, vectorized};
 use crate::model::{Architecture, Source};
 
 /// Cells along one axis of a picture: from its first pixel on, as many as it takes to cover it. What
@@ -143,7 +143,10 @@ impl CellSource {
                 |sums, (averages, (first, shares))| {
                     sums.start(*first);
                     for (y, share) in (*first..).zip(&*shares) {
-                        sums.add(frame, y, *share);
+                        vectorized(
+                            #[inline(always)]
+                            || sums.add(frame, y, *share),
+                        );
                     }
                     sums.write(columns, averages);
                 },
@@ -222,6 +225,7 @@ impl Sums {
     }
 
     /// Adds row `y`, which is the one after the last.
+    #[inline(always)]
     fn add(&mut self, frame: &Frame<'_>, y: usize, share: f32) {
         let row = frame.row(y);
         for (colour, sums) in self.sums.chunks_exact_mut(self.width).take(3).enumerate() {
@@ -235,6 +239,7 @@ impl Sums {
 
     /// Adds what the edges of row `y` do: with the gradient (gx, gy) of grey, by Sobel's filters with
     /// the edge repeated, gx² - gy², 2 gx gy and gx² + gy².
+    #[inline(always)]
     fn add_tensor(&mut self, frame: &Frame<'_>, y: usize, share: f32) {
         let last = frame.size().height - 1;
         match self.middle {
@@ -281,6 +286,7 @@ impl Sums {
     }
 }
 
+#[inline(always)]
 fn add(sums: &mut [f32], values: &[f32], share: f32) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += share * value;
@@ -288,6 +294,7 @@ fn add(sums: &mut [f32], values: &[f32], share: f32) {
 }
 
 /// Writes four times the mean of red, green and blue of a row, with the first and the last pixel twice.
+#[inline(always)]
 fn write_grey(frame: &Frame<'_>, y: usize, grey: &mut [f32]) {
     let row = frame.row(y);
     let width = row.width;

@@ -164,7 +164,7 @@ fn value_of(sample: u8) -> f32 {
 
 /// Runs a loop compiled for the widest vectors of the processor.
 #[inline(always)]
-fn vectorized(run: impl FnOnce()) {
+pub(crate) fn vectorized(run: impl FnOnce()) {
     pulp::Arch::new().dispatch(run);
 }
 

@@ -148,10 +148,15 @@ impl WithSimd for ProjectRow<'_> {
         for (i, out) in projected.chunks_mut(4 * layer.outputs).enumerate() {
             // The last ones may reach into the halo.
             let at = HALO + 4 * i;
-            dense::<S, 4>(simd, layer, vectors, false, out, |input| {
-                let values = &row[input * stride + at..][..4];
-                [values[0], values[1], values[2], values[3]]
-            });
+            dense::<S, 4>(
+                simd,
+                layer,
+                vectors,
+                false,
+                out,
+                #[inline(always)]
+                |input, pixel| row[input * stride + at + pixel],
+            );
         }
     }
 }
@@ -244,14 +249,13 @@ impl PaintRow<'_> {
             tile::<S, N>(simd, &painter.last, vectors, false, input, last, count);
             let painted = last.chunks_exact(painter.last.outputs).zip(&colours);
             for (x, (painted, colour)) in (start..).zip(painted.take(count)) {
-                let painted: [f32; 3] = std::array::from_fn(|c| painted[c] + colour[c]);
-                red[x] = painted[0];
-                green[x] = painted[1];
-                blue[x] = painted[2];
-                for (sum, painted) in sums.iter_mut().zip(painted) {
-                    // Infinity and NaN become NaN, which no sum loses.
-                    *sum += 0.0 * painted;
-                }
+                red[x] = painted[0] + colour[0];
+                green[x] = painted[1] + colour[1];
+                blue[x] = painted[2] + colour[2];
+                // Infinity and NaN become NaN, which no sum loses.
+                sums[0] += 0.0 * red[x];
+                sums[1] += 0.0 * green[x];
+                sums[2] += 0.0 * blue[x];
             }
         }
         sums.iter().all(|sum| *sum == 0.0)
@@ -273,11 +277,20 @@ fn tile<S: Simd, const N: usize>(
     let blocks = input.chunks_exact(N * width);
     let outputs = out.chunks_exact_mut(N * layer.outputs);
     for (input, out) in blocks.zip(outputs).take(count.div_ceil(N)) {
-        let input: [&[f32]; N] =
-            std::array::from_fn(|pixel| &input[pixel * width..][..layer.inputs]);
-        dense::<S, N>(simd, layer, vectors, rectify, out, |i| {
-            input.map(|input| input[i])
-        });
+        // Loops, because what takes a closure is not compiled for the same instructions.
+        let mut pixels: [&[f32]; N] = [&[]; N];
+        for (n, pixel) in pixels.iter_mut().enumerate() {
+            *pixel = &input[n * width..][..layer.inputs];
+        }
+        dense::<S, N>(
+            simd,
+            layer,
+            vectors,
+            rectify,
+            out,
+            #[inline(always)]
+            |i, n| pixels[n][i],
+        );
     }
 }
 
@@ -292,24 +305,33 @@ fn sample<S: Simd>(
     out: &mut [f32],
 ) {
     let width = of_frame.outputs;
-    let corners = place
-        .corners
-        .map(|cell| S::as_simd_f32s(&projected[cell as usize * width..][..width]).0);
-    let weights = place.weights.map(|weight| simd.splat_f32s(weight));
-    let frame = frame.map(|value| simd.splat_f32s(value));
-    let (out, _) = S::as_mut_simd_f32s(out);
     let vectors = width / S::F32_LANES;
-    let rows: [_; OF_FRAME] =
-        std::array::from_fn(|i| S::as_simd_f32s(&of_frame.weights[i * width..][..width]).0);
+    let mut corners: [&[S::f32s]; 4] = [&[]; 4];
+    let mut weights = [simd.splat_f32s(0.0); 4];
+    for i in 0..4 {
+        let cell = &projected[place.corners[i] as usize * width..][..width];
+        corners[i] = &S::as_simd_f32s(cell).0[..vectors];
+        weights[i] = simd.splat_f32s(place.weights[i]);
+    }
+    let mut rows: [&[S::f32s]; OF_FRAME] = [&[]; OF_FRAME];
+    let mut values = [simd.splat_f32s(0.0); OF_FRAME];
+    for i in 0..OF_FRAME {
+        let row = &of_frame.weights[i * width..][..width];
+        rows[i] = &S::as_simd_f32s(row).0[..vectors];
+        values[i] = simd.splat_f32s(frame[i]);
+    }
+    let (out, _) = S::as_mut_simd_f32s(out);
+    let out = &mut out[..vectors];
     for v in 0..vectors {
-        let mut sum = simd.mul_f32s(weights[0], corners[0][v]);
+        let mut of_cells = simd.mul_f32s(weights[0], corners[0][v]);
         for i in 1..4 {
-            sum = mul_add(simd, weights[i], corners[i][v], sum);
+            of_cells = mul_add(simd, weights[i], corners[i][v], of_cells);
         }
-        for i in 0..OF_FRAME {
-            sum = mul_add(simd, frame[i], rows[i][v], sum);
+        let mut of_frame = simd.mul_f32s(values[0], rows[0][v]);
+        for i in 1..OF_FRAME {
+            of_frame = mul_add(simd, values[i], rows[i][v], of_frame);
         }
-        out[v] = sum;
+        out[v] = simd.add_f32s(of_cells, of_frame);
     }
 }
 
@@ -330,7 +352,7 @@ fn rectified<S: Simd>(simd: S, vector: S::f32s) -> S::f32s {
     )
 }
 
-/// So many vectors of the outputs of a layer for N pixels, whose inputs number `i` are `input(i)`.
+/// So many vectors of the outputs of a layer for N pixels; its input `i` of pixel `n` is `input(i, n)`.
 #[inline(always)]
 fn dense<S: Simd, const N: usize>(
     simd: S,
@@ -338,7 +360,7 @@ fn dense<S: Simd, const N: usize>(
     vectors: usize,
     rectify: bool,
     out: &mut [f32],
-    input: impl Fn(usize) -> [f32; N],
+    input: impl Fn(usize, usize) -> f32,
 ) {
     let mut vector = 0;
     while vector + 2 <= vectors {
@@ -359,31 +381,31 @@ fn columns<S: Simd, const N: usize, const V: usize>(
     rectify: bool,
     vector: usize,
     out: &mut [f32],
-    input: &impl Fn(usize) -> [f32; N],
+    input: &impl Fn(usize, usize) -> f32,
 ) {
     let (bias, _) = S::as_simd_f32s(&layer.bias);
+    let bias = &bias[vector..][..V];
     let mut sums = [[simd.splat_f32s(0.0); V]; N];
     for sums in &mut sums {
-        sums.copy_from_slice(&bias[vector..][..V]);
+        sums.copy_from_slice(bias);
     }
-    let rows = layer.weights.chunks_exact(layer.outputs);
-    for (i, row) in rows.enumerate() {
-        let (row, _) = S::as_simd_f32s(row);
+    for i in 0..layer.inputs {
+        let (row, _) = S::as_simd_f32s(&layer.weights[i * layer.outputs..][..layer.outputs]);
         let weights = &row[vector..][..V];
-        let values = input(i);
-        for n in 0..N {
-            let value = simd.splat_f32s(values[n]);
+        for (n, sums) in sums.iter_mut().enumerate() {
+            let value = simd.splat_f32s(input(i, n));
             for v in 0..V {
-                sums[n][v] = mul_add(simd, value, weights[v], sums[n][v]);
+                sums[v] = mul_add(simd, value, weights[v], sums[v]);
             }
         }
     }
-    for (sums, out) in sums.iter().zip(out.chunks_exact_mut(layer.outputs)) {
+    for (n, out) in out.chunks_exact_mut(layer.outputs).take(N).enumerate() {
         let (out, _) = S::as_mut_simd_f32s(out);
+        let out = &mut out[vector..][..V];
         for v in 0..V {
-            out[vector + v] = match rectify {
-                true => rectified(simd, sums[v]),
-                false => sums[v],
+            out[v] = match rectify {
+                true => rectified(simd, sums[n][v]),
+                false => sums[n][v],
             };
         }
     }

@@ -13,7 +13,7 @@ use super::painter::{PackedPainter, PaintRow, PaintScratch, Place, ProjectRow};
 use super::shift::Shifts;
 use crate::Size;
 use crate::cells::{Axis, CellGrid, CellSource};
-use crate::frame::{Frame, FrameMut, Packing};
+use crate::frame::{Frame, FrameMut, Packing, vectorized};
 use crate::model::{Architecture, Model};
 
 /// Paints cells at the size of the picture.
@@ -160,7 +160,10 @@ impl Painting {
         let finite = AtomicBool::new(true);
         frame.for_each_row(|y, row| {
             let mut scratch = of_this_thread(&self.scratch);
-            self.find_row(frozen, y, &mut scratch);
+            vectorized(
+                #[inline(always)]
+                || self.find_row(frozen, y, &mut scratch),
+            );
             let Scratch {
                 places,
                 frame,
@@ -186,6 +189,7 @@ impl Painting {
     }
 
     /// Writes what is to be known of row `y` of the picture before it can be painted.
+    #[inline(always)]
     fn find_row(&self, frozen: &Grid, y: usize, scratch: &mut Scratch) {
         let Lattice {
             grid,
@@ -284,6 +288,7 @@ impl Between {
         nearest as usize
     }
 
+    #[inline(always)]
     fn after(self, count: usize) -> u32 {
         (self.before + 1).min(count as u32 - 1)
     }
@@ -315,6 +320,7 @@ fn view(frame: &[u8], size: Size) -> Frame<'_> {
 }
 
 /// Samples values of cells, of which `of` gives a row, at the pixels of a row.
+#[inline(always)]
 fn write_sampled<'a>(
     columns: &[Between],
     down: Between,

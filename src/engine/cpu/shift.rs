@@ -8,6 +8,7 @@ use super::grid::{Grid, HALO};
 use super::growth::{find_doubted, start_anew};
 use crate::Size;
 use crate::cells::CellGrid;
+use crate::frame::vectorized;
 use crate::motion::Flow;
 
 /// How far, in cells, the state of each is to be shown from where it is, along x and y.
@@ -101,6 +102,14 @@ const MAX_SHIFT: f32 = 1.0;
 
 impl ShiftRow<'_> {
     pub(super) fn run(self) {
+        vectorized(
+            #[inline(always)]
+            || self.shift(),
+        );
+    }
+
+    #[inline(always)]
+    fn shift(self) {
         let Self {
             flow,
             grid,
@@ -165,6 +174,7 @@ impl ShiftRow<'_> {
 }
 
 /// The cell nearest to the place that lies `by` cells from that at `at`, of so many.
+#[inline(always)]
 fn step(at: usize, by: f32, count: usize) -> usize {
     let whole = (by + 0.5).floor() as isize;
     at.saturating_add_signed(whole).min(count - 1)
