@@ -6,6 +6,10 @@ set -eu
 in=${1:?name a film, and what to write}
 out=${2:?name what to write}
 model=${3:-sketch}
+[ -r "$in" ] || {
+    echo "$in cannot be read" >&2
+    exit 1
+}
 [ ! -e "$out" ] || {
     echo "$out exists already" >&2
     exit 1

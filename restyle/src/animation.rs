@@ -56,7 +56,7 @@ pub fn restyle(
         bail!("--fps is for clips grown from a picture; what moves keeps its own frame times");
     }
     if args.shape.duration.is_some_and(gst::ClockTime::is_zero) {
-        bail!("a part of no length was asked for");
+        bail!("--duration must be longer than 0");
     }
     let progress = Progress::new(&shown_name(input), args.shape.duration, args.quiet);
     let (send, frames) = mpsc::sync_channel(1);

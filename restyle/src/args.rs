@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// Write to this folder, which is made if it is absent; every PATH is then one to restyle
+    /// Folder to write to; it is created if needed. Every PATH is then a file to restyle
     #[arg(short, long, value_name = "FOLDER")]
     pub output_folder: Option<PathBuf>,
 
@@ -52,29 +53,29 @@ pub struct Args {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Style")]
 pub struct Style {
-    /// Name of a bundled model, or a model file (.pt, .safetensors)
+    /// Bundled model (sketch, wave, starry-night) or model file (.pt, .safetensors) [default: sketch]
     #[arg(short, long, value_name = "NAME|FILE")]
     pub model: Option<String>,
 
     /// Steps of the automaton a frame; for a picture: steps in all [default: the model's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..=1024))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0i32, 1024))]
     pub steps: Option<i32>,
 
     /// Steps of the automaton before the first frame is shown [default: the model's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..=1024))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0i32, 1024))]
     pub warmup: Option<i32>,
 
     /// Mix with the original, from 0 (the original) to 1 (the style) [default: 1]
     #[arg(long, value_name = "X", value_parser = |text: &str| within(text, 0.0, 1.0))]
     pub strength: Option<f64>,
 
-    /// Size of the automaton relative to the frame, from 0.1 to 1: smaller is coarser and faster
+    /// Run the automaton on a smaller picture, from 0.1 to 1 times the size: coarser strokes, faster
     /// [default: 1]
     #[arg(long, value_name = "X", value_parser = |text: &str| within(text, 0.1, 1.0))]
     pub scale: Option<f64>,
 
     /// Seed of the noise that the automaton starts from [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0, u64::MAX))]
     pub seed: Option<u64>,
 
     /// What runs the automaton: cpu, cuda for an NVIDIA card, or wgpu for any graphics processor
@@ -87,20 +88,21 @@ pub struct Style {
     pub device: Option<String>,
 
     /// Threads of the automaton [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 1u32, 1024))]
     pub threads: Option<u32>,
 
-    /// What values are rounded to where they are multiplied: half is faster on devices that have it
+    /// Precision of the automaton's numbers, full or half; half is faster on devices that have it
     /// [default: full]
     #[arg(long, value_name = "P", value_parser = ["full", "half"])]
     pub precision: Option<String>,
 
-    /// How well motion is looked for, along which the style moves; off: it stays where it is
+    /// How carefully the motion of the picture is measured, so that the style moves with it: fast is the
+    /// quickest, fine the best; off: the style stays where it is on the screen
     #[arg(long, value_name = "M", default_value = "balanced")]
     #[arg(value_parser = ["off", "fast", "balanced", "fine"])]
     pub motion: String,
 
-    /// Let the style live on over hard cuts, at which it is reset otherwise
+    /// Keep the style at hard cuts; without this it is reset there
     #[arg(long)]
     pub ignore_cuts: bool,
 }
@@ -113,7 +115,7 @@ pub struct Shape {
     #[arg(long, value_name = "WxH")]
     pub size: Option<SizeRequest>,
 
-    /// Where to start, in seconds (75.5) or as hours:minutes:seconds (1:15.5)
+    /// Where to start, in seconds (75.5) or as minutes:seconds (1:15.5) or hours:minutes:seconds
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub start: Option<gst::ClockTime>,
 
@@ -122,7 +124,7 @@ pub struct Shape {
     pub duration: Option<gst::ClockTime>,
 
     /// Frames a second of a clip grown from a picture [default: 30]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=240))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 1i32, 240))]
     pub fps: Option<i32>,
 }
 
@@ -132,12 +134,12 @@ pub struct Shape {
 pub struct Encoding {
     /// Video bit rate in kbit/s, instead of a constant quality
     #[arg(long, value_name = "KBIT", conflicts_with = "quality",
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+          value_parser = |text: &str| whole(text, 1u32, 1_000_000))]
     pub bitrate: Option<u32>,
 
     /// Video quality on the encoder's own scale, lower is better: 0-51 for H.264 (default 20),
     /// 0-63 for VP9 (default 28)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=63))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0u32, 63))]
     pub quality: Option<u32>,
 
     /// GStreamer element that encodes the video, such as x264enc, x265enc, vp9enc or nvh264enc
@@ -201,6 +203,13 @@ impl FromStr for SizeRequest {
     }
 }
 
+fn whole<N: FromStr + PartialOrd + Display>(text: &str, low: N, high: N) -> Result<N, String> {
+    text.parse()
+        .ok()
+        .filter(|value| (&low..=&high).contains(&value))
+        .ok_or_else(|| format!("a whole number from {low} to {high} is needed"))
+}
+
 fn within(text: &str, low: f64, high: f64) -> Result<f64, String> {
     text.parse()
         .ok()
@@ -219,6 +228,23 @@ mod tests {
     }
 
     #[test]
+    fn every_number_is_taken() {
+        for (option, value) in [
+            ("--steps", "3"),
+            ("--warmup", "3"),
+            ("--strength", "0.5"),
+            ("--scale", "0.5"),
+            ("--seed", "18446744073709551615"),
+            ("--threads", "2"),
+            ("--fps", "25"),
+            ("--bitrate", "4000"),
+            ("--quality", "20"),
+        ] {
+            Args::try_parse_from(["nca-restyle", "in", "out", option, value]).unwrap();
+        }
+    }
+
+    #[test]
     fn sizes() {
         assert_eq!("1280x720".parse(), Ok(SizeRequest::Both(1280, 720)));
         assert_eq!("1280x".parse(), Ok(SizeRequest::Width(1280)));
@@ -232,6 +258,12 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused() {
+        assert_eq!(whole("7", 0, 63), Ok(7));
+        for wrong in ["64", "-1", "1.5", "", "many"] {
+            let said = whole(wrong, 0, 63);
+            let expected = "a whole number from 0 to 63 is needed";
+            assert_eq!(said, Err(expected.to_owned()), "{wrong}");
+        }
         assert_eq!(within("0.5", 0.0, 1.0), Ok(0.5));
         for wrong in ["1.01", "-0.1", "NaN", "inf", "much"] {
             assert!(within(wrong, 0.0, 1.0).is_err(), "{wrong}");

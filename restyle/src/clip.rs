@@ -62,7 +62,7 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
             container.name()
         )),
         Chapters::Unread => {
-            left_out("chapters: GStreamer does not read them from files of its kind")
+            left_out("chapters: GStreamer does not read those of MP4 and QuickTime files")
         }
         _ => {}
     }
@@ -103,7 +103,10 @@ fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
         return Ok(None);
     }
     if !media.seekable {
-        bail!("it cannot be cut: files of this kind are only read from their start");
+        bail!(
+            "it cannot be cut exactly: files of this kind are only read from their start; \
+             `ffmpeg -i IN -c copy OUT.mkv` makes one of it that can be cut"
+        );
     }
     let start = shape.start.unwrap_or_default();
     if let Some(duration) = media.duration
@@ -112,7 +115,7 @@ fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
         bail!("it ends at {duration:.1}, before the start at {start:.1}");
     }
     if shape.duration.is_some_and(gst::ClockTime::is_zero) {
-        bail!("a part of no length was asked for");
+        bail!("--duration must be longer than 0");
     }
     let stop = shape.duration.map(|duration| {
         let stop = start + duration;

@@ -10,19 +10,38 @@ use crate::track::{Kind, Track};
 /// Far more than the index of a film of a day.
 const LARGEST_INDEX: u64 = 1 << 28;
 
+/// Far more tracks than any film has.
+const MOST_PARTS: usize = 1 << 12;
+
 /// Facts about a file that GStreamer does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     pub is_encrypted: bool,
+    /// Whether it is one of the MP4 family whose index is missing, without which nothing can be read.
+    pub lacks_index: bool,
     pub has_chapters: bool,
+    /// How many tracks of sound there are.
+    pub sounds: usize,
 }
 
 /// Looks into a file. One that is none of the MP4 family has nothing of all this.
 pub fn facts(path: &Path) -> Facts {
-    let Ok(Some((_, index))) = File::open(path).and_then(|mut file| read_index(&mut file)) else {
-        return Facts::default();
+    let read =
+        File::open(path).and_then(|mut file| Ok((read_index(&mut file)?, is_iso(&mut file)?)));
+    let index = match read {
+        Ok((Some((_, index)), _)) => index,
+        Ok((None, lacks_index)) => {
+            return Facts {
+                lacks_index,
+                ..Facts::default()
+            };
+        }
+        Err(_) => return Facts::default(),
     };
-    let tracks = || children(&index, 0..index.len()).filter(|part| part.kind == *b"trak");
+    let tracks = || {
+        let parts = children(&index, 0..index.len()).take(MOST_PARTS);
+        parts.filter(|part| part.kind == *b"trak")
+    };
     let entries = tracks()
         .filter_map(|track| {
             find(
@@ -34,7 +53,10 @@ pub fn facts(path: &Path) -> Facts {
         // A version and a count go before the entries.
         .flat_map(|entries| children(&index, skip(entries, 8)));
     let list = find(&index, 0..index.len(), &[*b"udta", *b"chpl"]);
+    let sounds = tracks().filter(|track| handler(&index, track.content.clone()) == Some(*b"soun"));
     Facts {
+        sounds: sounds.count(),
+        lacks_index: false,
         is_encrypted: entries
             .map(|entry| entry.kind)
             .any(|kind| kind == *b"encv" || kind == *b"enca"),
@@ -56,6 +78,7 @@ pub fn finish(path: &Path, tracks: &[Track]) -> io::Result<()> {
     let mut sound = tracks.iter().filter(|track| track.kind == Kind::Audio);
     let mut subtitles = tracks.iter().filter(|track| track.kind == Kind::Subtitle);
     let boxes: Vec<_> = children(&index, 0..index.len())
+        .take(MOST_PARTS)
         .filter(|part| part.kind == *b"trak")
         .map(|part| part.content)
         .collect();
@@ -78,9 +101,14 @@ pub fn finish(path: &Path, tracks: &[Track]) -> io::Result<()> {
 
 /// The content of the index (`moov`) and its place in the file.
 fn read_index(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
+    /// Far more than any program writes before the index.
+    const MOST_BOXES: usize = 1 << 16;
     let length = file.metadata()?.len();
     let mut at = 0;
-    while length.saturating_sub(at) >= 8 {
+    for _ in 0..MOST_BOXES {
+        if length.saturating_sub(at) < 8 {
+            break;
+        }
         file.seek(SeekFrom::Start(at))?;
         let mut start = [0; 16];
         let read = file.read(&mut start)?;
@@ -107,6 +135,14 @@ fn read_index(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
         at += size;
     }
     Ok(None)
+}
+
+/// Whether a file says that it is one of the MP4 family.
+fn is_iso(file: &mut File) -> io::Result<bool> {
+    let mut start = [0; 8];
+    file.rewind()?;
+    file.read_exact(&mut start)?;
+    Ok(start[4..] == *b"ftyp")
 }
 
 /// A part of the index: its kind, and where its content is.

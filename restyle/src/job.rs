@@ -79,13 +79,13 @@ fn restyle_file(
             (ending, false, file)
         }
         (None, Some(_)) => bail!(
-            "it is a video, or cannot be read as a picture (PNG, JPEG, WebP, BMP, TIFF and GIF can), \
-             and {} would be a picture; a video is written to {}",
+            "it is no picture that can be read (PNG, JPEG, WebP, BMP, TIFF or GIF), so it cannot become the \
+             picture {}; a video is written to {}",
             output.display(),
             container::EXTENSIONS
         ),
         (None, None) => bail!(
-            "{} has no ending that says what to write: {}, or for a picture {}",
+            "{} cannot be written: its name must end in {}, or for a picture in {}",
             output.display(),
             container::EXTENSIONS,
             picture::EXTENSIONS

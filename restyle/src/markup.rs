@@ -3,16 +3,21 @@
 use crate::container::TextStyle;
 
 /// Whether these are SSA or ASS subtitles.
-pub fn is_styled(caps: &gst::Caps) -> bool {
+pub fn is_styled(caps: &gst::CapsRef) -> bool {
     matches!(kind(caps), "application/x-ssa" | "application/x-ass")
 }
 
 /// Whether these are subtitles of nothing but text and markup.
-pub fn is_plain(caps: &gst::Caps) -> bool {
+pub fn is_plain(caps: &gst::CapsRef) -> bool {
     kind(caps) == "text/x-raw"
 }
 
-fn kind(caps: &gst::Caps) -> &str {
+/// Whether these are subtitles of any kind of text.
+pub fn is_text(caps: &gst::CapsRef) -> bool {
+    is_plain(caps) || is_styled(caps)
+}
+
+fn kind(caps: &gst::CapsRef) -> &str {
     caps.structure(0)
         .map_or("", |structure| structure.name().as_str())
 }

@@ -65,6 +65,11 @@ pub fn probe(path: &Path) -> Result<Media> {
     let absolute = std::path::absolute(path)?;
     let uri = glib::filename_to_uri(&absolute, None)?.to_string();
     let facts = iso::facts(path);
+    if facts.lacks_index {
+        bail!(
+            "its index is missing, which most MP4 files have at their end: it was not copied or recorded to its end"
+        );
+    }
     if facts.is_encrypted {
         bail!("it is encrypted: its picture or its sound cannot be read without a key");
     }
@@ -78,6 +83,11 @@ pub fn probe(path: &Path) -> Result<Media> {
     })?;
 
     let mut left_out = Vec::new();
+    if facts.sounds > info.audio_streams().len() {
+        // As with sound that ends long before the picture.
+        left_out
+            .push("sound, or a part of it: GStreamer does not find all of its tracks".to_owned());
+    }
     let video = info
         .video_streams()
         .into_iter()
@@ -97,16 +107,37 @@ pub fn probe(path: &Path) -> Result<Media> {
         left_out,
         _without_alpha: without_alpha,
         duration: info.duration().filter(|duration| !duration.is_zero()),
-        seekable: info.is_seekable(),
+        // The seeks of GStreamer 1.22 in MPEG's streams end most of a second off.
+        seekable: info.is_seekable() && !is_mpeg_stream(&info),
     })
 }
+
+/// Whether a file is a transport or program stream of MPEG.
+fn is_mpeg_stream(info: &gst_pbutils::DiscovererInfo) -> bool {
+    let caps = info.stream_info().and_then(|container| container.caps());
+    caps.as_ref()
+        .and_then(|caps| caps.structure(0))
+        .is_some_and(|kind| {
+            matches!(
+                kind.name().as_str(),
+                "video/mpegts" | "video/mpeg" | "video/x-cdxa"
+            )
+        })
+}
+
+/// Where decoders are.
+const PACKAGES: &str = "on Debian and Ubuntu the packages gstreamer1.0-libav, \
+    gstreamer1.0-plugins-good and gstreamer1.0-plugins-bad have most";
 
 fn discover(uri: &str) -> Result<gst_pbutils::DiscovererInfo> {
     const LONGEST_WAIT: gst::ClockTime = gst::ClockTime::from_seconds(30);
     let discoverer = gst_pbutils::Discoverer::new(LONGEST_WAIT)?;
-    let info = discoverer
-        .discover_uri(uri)
-        .map_err(|error| anyhow!("it cannot be read as a video: {}", error.message()))?;
+    let info = discoverer.discover_uri(uri).map_err(|error| {
+        if error.matches(gst::CoreError::MissingPlugin) {
+            return anyhow!("GStreamer has no decoder for its video here; {PACKAGES}");
+        }
+        anyhow!("it cannot be read as a video: {}", error.message())
+    })?;
     match info.result() {
         gst_pbutils::DiscovererResult::Timeout => {
             bail!("it cannot be read as a video: no stream was found in {LONGEST_WAIT:.0}")
@@ -248,10 +279,7 @@ fn no_video(info: &gst_pbutils::DiscovererInfo) -> anyhow::Error {
         .filter(|detail| detail.contains("|decoder-video") || !detail.contains("|decoder-"))
         .find_map(|detail| detail.split('|').nth(3));
     match description.map(readable) {
-        Some(description) => anyhow!(
-            "GStreamer has no {description} here; on Debian and Ubuntu the packages \
-             gstreamer1.0-libav, gstreamer1.0-plugins-good and gstreamer1.0-plugins-bad have most"
-        ),
+        Some(description) => anyhow!("GStreamer has no {description} here; {PACKAGES}"),
         None => anyhow!("it has no video"),
     }
 }

@@ -77,6 +77,14 @@ fn beside(target: &Path) -> Result<Unfinished> {
 }
 
 fn cannot_be_written(target: &Path, error: &std::io::Error) -> anyhow::Error {
+    let folder = target.parent().filter(|folder| *folder != Path::new(""));
+    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        return anyhow!(
+            "{} cannot be written: the folder {} does not exist",
+            target.display(),
+            folder.display()
+        );
+    }
     anyhow!(
         "{} cannot be written: {}",
         target.display(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use gst::prelude::*;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::message;
 
@@ -29,7 +29,7 @@ impl Progress {
     /// For a stream of the given length, if it is known.
     pub fn new(name: &str, length: Option<gst::ClockTime>, quiet: bool) -> Self {
         let template = if length.is_some() {
-            "{prefix} {wide_bar} {percent:>3}% {msg}, {eta} left"
+            "{prefix} {wide_bar} {percent:>3}% {msg}"
         } else {
             "{prefix} {spinner} {msg}, {elapsed}"
         };
@@ -76,10 +76,14 @@ impl Progress {
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
         self.bar
             .set_position(self.counter.position.load(Ordering::Relaxed));
-        self.bar.set_message(format!(
-            "frame {frames}, {:.1} fps",
-            frames as f64 / seconds
-        ));
+        let left = match self.bar.length() {
+            // Nothing is known before the first frame.
+            Some(_) if frames > 0 => format!(", {:#} left", HumanDuration(self.bar.eta())),
+            _ => String::new(),
+        };
+        let speed = frames as f64 / seconds;
+        self.bar
+            .set_message(format!("frame {frames}, {speed:.1} fps{left}"));
         self.bar.tick();
     }
 

@@ -237,7 +237,7 @@ fn clip_to_segment(pad: &gst::Pad, cut: Option<Cut>) {
     let segment = Mutex::new(gst::FormattedSegment::<gst::ClockTime>::new());
     pad.add_probe(
         gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM,
-        move |_, info| {
+        move |pad, info| {
             let Ok(mut segment) = segment.lock() else {
                 return gst::PadProbeReturn::Ok;
             };
@@ -261,11 +261,21 @@ fn clip_to_segment(pad: &gst::Pad, cut: Option<Cut>) {
                         return gst::PadProbeReturn::Ok;
                     };
                     let end = start + buffer.duration().unwrap_or_default();
-                    if segment.clip(start, end).is_some() {
-                        gst::PadProbeReturn::Ok
-                    } else {
-                        gst::PadProbeReturn::Handled
+                    let Some((first, last)) = segment.clip(start, end) else {
+                        return gst::PadProbeReturn::Handled;
+                    };
+                    // Words are shown for the part of their time that is wanted; a packet of sound is whole.
+                    let is_text = pad
+                        .current_caps()
+                        .is_some_and(|caps| markup::is_text(&caps));
+                    if let (true, Some(first), Some(last)) = (is_text, first, last)
+                        && (first, last) != (start, end)
+                    {
+                        let buffer = buffer.make_mut();
+                        buffer.set_pts(first);
+                        buffer.set_duration(last - first);
                     }
+                    gst::PadProbeReturn::Ok
                 }
                 _ => gst::PadProbeReturn::Ok,
             }

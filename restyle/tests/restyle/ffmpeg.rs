@@ -79,6 +79,18 @@ pub fn probe(film: &Path, entries: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What ffprobe says of one kind of a film's streams, `v`, `a` or `s`: lines of fields with commas.
+pub fn probe_stream(film: &Path, stream: &str, entries: &str) -> String {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "csv=p=0", "-select_streams", stream])
+        .args(["-show_entries", entries])
+        .arg(film)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The sound, 48,000 samples a second, as a player plays it from the film's beginning on.
 pub fn sound(film: &Path) -> Vec<f32> {
     let output = Command::new("ffmpeg")

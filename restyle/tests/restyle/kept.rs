@@ -156,7 +156,7 @@ fn what_is_left_out_is_said() {
         (
             &mp4,
             "out.mkv",
-            "without its chapters: GStreamer does not read them",
+            "without its chapters: GStreamer does not read those",
         ),
         (
             &matroska,
@@ -366,5 +366,63 @@ fn the_length_includes_a_track_that_begins_late() {
         must(&film, &output, &["-y"]);
         let long = length(&output);
         assert!((long - 5.5).abs() < 0.1, "{}: {long}", output.display());
+    }
+}
+
+#[test]
+fn a_film_without_its_index_is_refused_at_once() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let film = furnished(&folder, "in.mp4");
+    let bytes = std::fs::read(&film).unwrap();
+    let index = bytes.windows(4).rposition(|it| it == b"moov").unwrap();
+    std::fs::write(&film, &bytes[..index - 4]).unwrap();
+    let refused = unchanged(&film, &folder.path("out.mp4"), &[]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("its index is missing"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_cut_exactly_is_not_cut() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for (name, encoding) in [
+        ("in.ts", "-c:v libx264 -g 5"),
+        ("in.mpg", "-r 25 -c:v mpeg2video -g 5"),
+    ] {
+        let film = folder.path(name);
+        ffmpeg(&format!("{PICTURE} {encoding}"), &film);
+        let refused = unchanged(&film, &folder.path("out.mp4"), &["-y", "--start", "2"]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot be cut exactly"), "{said}");
+        must(&film, &folder.path("out.mp4"), &["-y"]);
+    }
+}
+
+#[test]
+fn sound_is_kept_or_its_loss_is_said() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for seconds in [1, 2, 3] {
+        let sound = folder.path("sound.m4a");
+        ffmpeg(&format!("-f lavfi -i sine=d={seconds} -c:a aac"), &sound);
+        let film = folder.path("in.mp4");
+        let both = format!("-t 6 -i {} -map 0 -map 1 -c:a copy", sound.display());
+        ffmpeg(&format!("{PICTURE} {both} -c:v libx264"), &film);
+        let output = folder.path("out.mp4");
+        let said = must(&film, &output, &["-y"]);
+        let is_kept = probe(&output, "stream=codec_type").contains("audio");
+        assert!(
+            is_kept || said.contains("without its sound"),
+            "{seconds}: {said}"
+        );
     }
 }

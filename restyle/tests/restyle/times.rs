@@ -1,9 +1,7 @@
 //! Times of frames and sound.
 
-use std::process::Command;
-
 use crate::command::must;
-use crate::ffmpeg::{assert_same, ffmpeg, has_ffmpeg, length, times};
+use crate::ffmpeg::{assert_same, ffmpeg, has_ffmpeg, length, probe_stream, times};
 use crate::samples::Folder;
 
 #[test]
@@ -89,23 +87,32 @@ fn subtitles_are_cut_with_the_picture() {
         ),
         &film,
     );
-    let output = folder.path("out.mkv");
-    must(&film, &output, &["--start", "4"]);
-    let found = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-select_streams",
-            "s",
-            "-show_entries",
-            "packet=pts_time",
-        ])
-        .args(["-of", "default=nokey=1:noprint_wrappers=1"])
-        .arg(&output)
-        .output()
-        .unwrap();
-    let found = String::from_utf8(found.stdout).unwrap();
-    let found: Vec<f64> = found.lines().map(|line| line.parse().unwrap()).collect();
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!((found[0] - 0.5).abs() < 0.05, "{found:?}");
+    // Shown at these times, in seconds.
+    let shown = |part: &[&str]| -> Vec<(f64, f64)> {
+        let output = folder.path("out.mkv");
+        let said = must(&film, &output, &[part, &["-y"]].concat());
+        assert_eq!(said, "");
+        let packets = probe_stream(&output, "s", "packet=pts_time,duration_time");
+        let mut numbers = packets.split([',', '\n']).filter_map(|it| it.parse().ok());
+        std::iter::from_fn(|| Some((numbers.next()?, numbers.next()?))).collect()
+    };
+    for (part, expected) in [
+        (&["--start", "4"][..], vec![(0.5, 0.5)]),
+        // On screen at the start, and at the end.
+        (&["--start", "1.5"], vec![(0.0, 0.5), (3.0, 0.5)]),
+        (&["--duration", "1.25"], vec![(1.0, 0.25)]),
+        (&["--start", "1.25", "--duration", "0.5"], vec![(0.0, 0.5)]),
+    ] {
+        let found = shown(part);
+        assert_eq!(found.len(), expected.len(), "{part:?}: {found:?}");
+        for (found, expected) in found.iter().zip(&expected) {
+            let apart = (found.0 - expected.0)
+                .abs()
+                .max((found.1 - expected.1).abs());
+            assert!(apart < 0.05, "{part:?}: {found:?}");
+        }
+    }
+    let output = folder.path("short.mkv");
+    must(&film, &output, &["--duration", "1.25"]);
+    assert!((length(&output) - 1.25).abs() < 0.05, "{}", length(&output));
 }
