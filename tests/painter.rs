@@ -9,7 +9,7 @@ use common::{Golden, Picture, distance};
 use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{self, Backend, Engine, Growth, Selection, trust};
 use nca::frame::{FrameMut, Packing};
-use nca::model::Model;
+use nca::model::{Architecture, Border, Card, FilterScale, Layer, Model, Painter, Playback};
 use nca::motion::{Estimator, Flow, Quality};
 use nca::stylizer::{Options, Outcome, Stylizer};
 use nca::{Size, State};
@@ -314,6 +314,81 @@ fn what_cannot_be_moved_starts_anew() {
         }
     }
     assert!(count > 100, "only {count} cells started anew");
+}
+
+/// The trial of cells of 4x4 in models/unfinished, whose rule is much larger than that of the goldens.
+fn trial() -> Model {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("models/unfinished/wave-cells-4-live.safetensors");
+    let trial = Golden::read(&path);
+    let layer = |name: &str, outputs| Layer {
+        outputs,
+        inputs: trial.values(&format!("{name}.weight")).len() / outputs,
+        weights: trial.values(&format!("{name}.weight")),
+        bias: Some(trial.values(&format!("{name}.bias"))),
+    };
+    Model {
+        architecture: Architecture {
+            channels: 22,
+            hidden: vec![64],
+            border: Border::Replicate,
+            filter_scale: FilterScale {
+                sobel: 0.125,
+                laplacian: 0.0625,
+            },
+            painter: Some(Painter {
+                hidden: vec![24, 24],
+            }),
+            ..model("cells-4").architecture
+        },
+        layers: vec![layer("rule0", 64), layer("rule1", 16)],
+        painter: vec![
+            layer("painter0", 24),
+            layer("painter1", 24),
+            layer("painter2", 3),
+        ],
+        playback: Playback::default(),
+        card: Card::new(),
+    }
+}
+
+/// What grows beside what is held does not go out of bounds, frame after frame.
+#[test]
+fn what_grows_stays_in_bounds() {
+    let size = Size::new(256, 160);
+    let frame = |i: usize| {
+        // A pan, before which something else is seen in every frame.
+        let mut picture = window(size, 2 * i);
+        let other = Picture::synthetic(size, 7919 * i as u32);
+        for y in 40..110 {
+            let row = 3 * (y * size.width + 90)..3 * (y * size.width + 170);
+            picture.pixels[row.clone()].copy_from_slice(&other.pixels[row]);
+        }
+        picture
+    };
+    let mut engine = CpuEngine::with_isa(&trial(), size, 2, Isa::detect()).unwrap();
+    let mut estimator = Estimator::new(size, Quality::Balanced);
+    engine.set_source(&frame(0).frame()).unwrap();
+    engine.seed(1).unwrap();
+    assert!(engine.step(48).unwrap());
+    estimator.estimate(&frame(0).frame());
+    for i in 1..16 {
+        let frame = frame(i);
+        let flow = estimator.estimate(&frame.frame()).unwrap();
+        engine.set_source(&frame.frame()).unwrap();
+        let growth = Growth {
+            seed: i as u64,
+            steps: 48,
+        };
+        engine.carry(flow, growth).unwrap();
+        assert!(engine.step(2).unwrap());
+        let values = engine.state().unwrap().values;
+        let most = values
+            .iter()
+            .fold(0.0_f32, |most, value| most.max(value.abs()));
+        println!("frame {i}: up to {most}");
+        assert!(most < 3.0, "{most} in frame {i}");
+    }
 }
 
 fn stylizer(model: Model, options: Options) -> Stylizer {

@@ -7,12 +7,14 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use rayon::iter::IndexedParallelIterator;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::grid::{Grid, HALO, fill_halo};
 use super::write_start;
+use crate::Size;
 use crate::engine::trust;
+use crate::model::Border;
 
 /// Pixels of a row that grow together: the lanes of the widest vector.
 const BLOCK: usize = 16;
@@ -50,8 +52,13 @@ pub(super) fn find_doubted(confidence: &[f32], distrust: &mut [f32], blocks: &mu
     for (distrust, &confidence) in distrust.iter_mut().zip(confidence) {
         *distrust = 1.0 - trust(confidence);
     }
-    for (pixels, block) in distrust.chunks(BLOCK).zip(blocks) {
-        *block = pixels.iter().any(|&distrust| distrust > 0.0);
+    mark(distrust, blocks);
+}
+
+/// Sets the flags of the blocks of a row in which something is to grow.
+fn mark(shares: &[f32], blocks: &mut [bool]) {
+    for (shares, block) in shares.chunks(BLOCK).zip(blocks) {
+        *block = shares.iter().any(|&share| share > 0.0);
     }
 }
 
@@ -64,6 +71,57 @@ pub(super) fn spans(blocks: &[bool], width: usize) -> impl Iterator<Item = Range
         end += run.len();
         run[0].then(|| start * BLOCK..(end * BLOCK).min(width))
     })
+}
+
+/// How far around cells that start anew the others take all steps with them.
+///
+/// Large rules that are trained with all cells stepping at once go out of bounds beside cells that
+/// never answer: the trial models of `models/unfinished` within six frames of a film. One ring of cells keeps
+/// them in bounds.
+const RING: usize = 2;
+
+/// Where cells grow: how much of a step each takes, and the blocks that they are in.
+pub(super) struct Growing {
+    pub(super) shares: Vec<f32>,
+    pub(super) blocks: Blocks,
+}
+
+impl Growing {
+    pub(super) fn new(size: Size) -> Self {
+        Self {
+            shares: Vec::new(),
+            blocks: Blocks::all(size.width, size.height),
+        }
+    }
+
+    /// Makes of the cells that start anew all those that are to grow, and these take whole steps.
+    pub(super) fn widen(&self, size: Size, border: Border, wide: &mut Self) {
+        let Size { width, height } = size;
+        let around = |at: usize, length: usize| {
+            let (at, length) = (at as isize, length as isize);
+            let ring = RING as isize;
+            (at - ring..=at + ring).filter_map(move |at| match border {
+                Border::Circular => Some(at.rem_euclid(length) as usize),
+                Border::Replicate => (0..length).contains(&at).then_some(at as usize),
+            })
+        };
+        wide.shares.resize(size.pixels(), 0.0);
+        let rows = wide.shares.par_chunks_exact_mut(width);
+        rows.zip(wide.blocks.rows_mut())
+            .enumerate()
+            .for_each(|(y, (shares, blocks))| {
+                shares.fill(0.0);
+                for row in around(y, height) {
+                    let anew = &self.shares[row * width..][..width];
+                    for span in spans(self.blocks.row(row), width) {
+                        for x in span.filter(|&x| anew[x] > 0.0) {
+                            around(x, width).for_each(|x| shares[x] = 1.0);
+                        }
+                    }
+                }
+                mark(shares, blocks);
+            });
+    }
 }
 
 /// Where the motion of row `y` is not believed, the less the more what was moved to `next` is mixed with

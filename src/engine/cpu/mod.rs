@@ -35,7 +35,7 @@ use crate::source::SourceChannels;
 use crate::{Cancel, Size, State, noise, pool};
 use carry::{CarryRow, CarryScratch};
 use grid::{Grid, HALO, fill_halo};
-use growth::{Blocks, GrowRow};
+use growth::{Blocks, GrowRow, Growing};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};
 use painting::{Lattice, Painting};
@@ -57,10 +57,11 @@ pub struct CpuEngine {
     scratch: Vec<Mutex<Scratch>>,
     /// All blocks of a row.
     everywhere: Blocks,
-    /// Where the state could not be moved.
-    doubted: Blocks,
-    /// How far the motion of each pixel was not believed; empty until the state is moved.
-    distrust: Vec<f32>,
+    /// Where the state could not be moved, and how far the motion of each pixel was not believed; empty
+    /// until the state is moved.
+    doubted: Growing,
+    /// The same with the cells around, for models with a painter.
+    around: Growing,
     /// One for each thread; empty until the state is moved.
     carry_scratch: Vec<Mutex<CarryScratch>>,
     shift_scratch: Vec<Mutex<ShiftScratch>>,
@@ -125,8 +126,8 @@ impl CpuEngine {
             rule,
             scratch,
             everywhere: Blocks::all(size.width, 1),
-            doubted: Blocks::all(size.width, size.height),
-            distrust: Vec::new(),
+            doubted: Growing::new(size),
+            around: Growing::new(size),
             carry_scratch: (0..threads).map(|_| Mutex::default()).collect(),
             shift_scratch: (0..threads).map(|_| Mutex::default()).collect(),
             painting,
@@ -158,7 +159,7 @@ impl CpuEngine {
             .for_each(|(y, next)| {
                 let blocks = match area {
                     Area::All => everywhere.row(0),
-                    Area::Doubted => doubted.row(y),
+                    Area::Doubted => doubted.blocks.row(y),
                 };
                 if !blocks.contains(&true) {
                     return;
@@ -210,8 +211,8 @@ impl CpuEngine {
         let cells = like(&self.cells);
         let old = std::mem::replace(&mut self.cells, cells);
         self.everywhere = Blocks::all(size.width, 1);
-        self.doubted = Blocks::all(size.width, size.height);
-        self.distrust.clear();
+        self.doubted = Growing::new(size);
+        self.around = Growing::new(size);
         let stride = self.cells.stride();
         for scratch in &mut self.scratch {
             *scratch = Mutex::new(Scratch::new(&self.rule, stride));
@@ -230,17 +231,16 @@ impl CpuEngine {
             cells,
             next,
             doubted,
-            distrust,
             ..
         } = self;
         let (row_len, width) = (cells.row_len(), cells.size().width);
         let rows = cells.values_mut().par_chunks_exact_mut(row_len);
         rows.enumerate().for_each(|(y, cells)| {
-            let blocks = doubted.row(y);
+            let blocks = doubted.blocks.row(y);
             if blocks.contains(&true) {
                 isa.run(GrowRow {
                     blocks,
-                    distrust: &distrust[y * width..][..width],
+                    distrust: &doubted.shares[y * width..][..width],
                     y,
                     next,
                     cells,
@@ -393,17 +393,17 @@ impl Engine for CpuEngine {
                 cells,
                 next,
                 doubted,
-                distrust,
+                around,
                 carry_scratch,
                 shift_scratch,
                 painting,
                 ..
             } = self;
             let (row_len, size) = (next.row_len(), cells.size());
-            distrust.resize(size.pixels(), 0.0);
+            doubted.shares.resize(size.pixels(), 0.0);
             let rows = next.values_mut().par_chunks_exact_mut(row_len);
-            let rows = rows.zip(doubted.rows_mut());
-            let rows = rows.zip(distrust.par_chunks_exact_mut(size.width));
+            let rows = rows.zip(doubted.blocks.rows_mut());
+            let rows = rows.zip(doubted.shares.par_chunks_exact_mut(size.width));
             let rows = rows.enumerate();
             if let Some(painting) = painting {
                 let Lattice { grid, shifts, .. } = &mut painting.lattice;
@@ -431,6 +431,8 @@ impl Engine for CpuEngine {
                         row.run();
                     });
                 shifts.take_next();
+                doubted.widen(size, cells.border(), around);
+                std::mem::swap(doubted, around);
             } else {
                 rows.for_each(|(y, ((next, blocks), distrust))| {
                     isa.run(CarryRow {
