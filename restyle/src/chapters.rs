@@ -49,9 +49,7 @@ fn cut_entry(entry: &gst::TocEntryRef, cut: Cut) -> Option<gst::TocEntry> {
 /// Nanoseconds; a stop below zero is not known.
 fn cut_times((start, stop): (i64, i64), cut: Cut) -> Option<(i64, i64)> {
     let begin = i64::try_from(cut.start.nseconds()).ok()?;
-    let end = cut
-        .stop
-        .and_then(|stop| i64::try_from(stop.nseconds()).ok());
+    let end = cut.end.and_then(|end| i64::try_from(end.nseconds()).ok());
     if (stop >= 0 && stop <= begin) || end.is_some_and(|end| start >= end) {
         return None;
     }

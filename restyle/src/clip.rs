@@ -124,6 +124,7 @@ fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
     Ok(Some(Cut {
         start,
         stop,
+        end: stop.or(media.duration),
         reordering: reordering(media.video.framerate),
     }))
 }

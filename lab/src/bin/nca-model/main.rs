@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-/// Looks into model files, converts them, runs an automaton on a state, and measures how its style
-/// sticks to what moves.
+/// Shows what is in model files, converts them, runs them on a picture, and measures how steady their
+/// style is on moving pictures.
 #[derive(Parser)]
 #[command(name = "nca-model", version, arg_required_else_help = true)]
 struct Args {
@@ -44,7 +44,7 @@ enum Command {
     },
     /// Runs steps of an automaton, to check it against another implementation.
     Run(run::Run),
-    /// Measures how a style sticks to what moves: on stills that are moved by known motions, or on
+    /// Measures how steady a style is on moving pictures: on stills that are moved by known motions, or on
     /// a clip that has been restyled.
     Consistency(consistency::Consistency),
 }
