@@ -108,9 +108,6 @@ pub fn add(
     pipeline.add_many([&source, &demuxer])?;
     source.link(&demuxer)?;
 
-    if gate.is_none() {
-        begin_with_the_film(target);
-    }
     let stop = gate.and_then(|gate| gate.cut.stop);
     match (form, stop) {
         (Form::Compressed, _) => clip_to_segment(target, gate.map(|gate| gate.cut)),
@@ -284,34 +281,6 @@ fn clip_to_segment(pad: &gst::Pad, cut: Option<Cut>) {
             }
         },
     );
-}
-
-/// Keeps a stream that begins a little later than the film where it is.
-///
-/// matroskademux lets the first stream that it finds begin at zero and, where that was not the earliest,
-/// takes it back after its first buffer.
-fn begin_with_the_film(pad: &gst::Pad) {
-    const LITTLE: gst::ClockTime = gst::ClockTime::SECOND;
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &mut info.data
-            && let gst::EventView::Segment(of) = event.view()
-            && let Some(segment) = of.segment().downcast_ref::<gst::ClockTime>()
-            && segment.start() == segment.time()
-            && segment.base() == Some(gst::ClockTime::ZERO)
-            && segment
-                .start()
-                .is_some_and(|start| !start.is_zero() && start <= LITTLE)
-        {
-            let mut segment = segment.clone();
-            segment.set_start(gst::ClockTime::ZERO);
-            segment.set_time(gst::ClockTime::ZERO);
-            segment.set_position(gst::ClockTime::ZERO);
-            *event = gst::event::Segment::builder(&segment)
-                .seqnum(event.seqnum())
-                .build();
-        }
-        gst::PadProbeReturn::Ok
-    });
 }
 
 /// Lets no frame pass that is shown at `stop`, a time of the stream, or later.

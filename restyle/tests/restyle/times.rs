@@ -116,29 +116,3 @@ fn subtitles_are_cut_with_the_picture() {
     must(&film, &output, &["--duration", "1.25"]);
     assert!((length(&output) - 1.25).abs() < 0.05, "{}", length(&output));
 }
-
-#[test]
-fn frames_stay_where_they_are_beside_sound_that_begins_before_them() {
-    if !has_ffmpeg() {
-        return;
-    }
-    let folder = Folder::new();
-    let video = "-f lavfi -i testsrc2=s=96x64:r=25:d=1";
-    let mp4 = folder.path("in.mp4");
-    // AAC begins a block before the picture, which is where Matroska begins.
-    ffmpeg(
-        &format!("{video} -f lavfi -i sine=d=1 -c:v libx264 -bf 2 -c:a aac"),
-        &mp4,
-    );
-    let film = folder.path("in.mkv");
-    ffmpeg(&format!("-i {} -c copy", mp4.display()), &film);
-    let before = times(&film, "v");
-    assert!(before[0] > 0.01, "{before:?}");
-    for name in ["out.mkv", "out.webm"] {
-        let output = folder.path(name);
-        must(&film, &output, &[]);
-        let after = times(&output, "v");
-        assert_same(&before, &after, name);
-        assert!((before[0] - after[0]).abs() < 0.0015, "{name}: {after:?}");
-    }
-}
