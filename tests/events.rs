@@ -15,6 +15,7 @@ use nca::model::Model;
 use nca::motion::Quality;
 use nca::stylizer::{DEFAULT_CUT_THRESHOLD, Options, Stylizer};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 const SIZE: Size = Size::new(160, 96);
 const BLOCK: usize = 16;
@@ -23,6 +24,8 @@ const BLOCK: usize = 16;
 const FAR: f32 = 12.0;
 /// How much further than without following motion.
 const FURTHER: f32 = 4.0;
+/// The same of frames that show nothing: what is under them is kept and not grown, so they are their own case.
+const FURTHER_BLANK: f32 = 8.0;
 
 /// What a frame of a stream shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -208,8 +211,10 @@ fn check(name: &str, options: &Options, events: &[Event], far: Option<f32>) {
         for (frame, (event, [moved, unmoved])) in &found {
             let run =
                 format!("{name}, {model_name}, frame {frame}: {moved}, {unmoved} without motion");
-            assert!(*moved <= unmoved + FURTHER, "{run}");
-            let far = far.filter(|_| matches!(event.shot, Shot::Scene(..)));
+            let is_scene = matches!(event.shot, Shot::Scene(..));
+            let further = if is_scene { FURTHER } else { FURTHER_BLANK };
+            assert!(*moved <= unmoved + further, "{run}");
+            let far = far.filter(|_| is_scene);
             assert!(far.is_none_or(|far| *moved <= far), "{run}");
         }
     }
@@ -358,8 +363,11 @@ fn stretch() -> impl Strategy<Value = Vec<Event>> {
     ]
 }
 
+/// The same streams in every run; another seed tries others.
+const SEED: RngSeed = RngSeed::Fixed(1);
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, failure_persistence: None, rng_seed: SEED, ..ProptestConfig::default() })]
 
     #[test]
     fn anything_that_happens_to_a_stream(
