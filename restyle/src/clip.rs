@@ -44,7 +44,11 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         &writer.pipeline,
         &media.uri,
         &media.video.id,
-        Form::Video,
+        if media.shows_all {
+            Form::AllVideo
+        } else {
+            Form::Video
+        },
         &branch.sink,
         gate,
         branch.on_found(),

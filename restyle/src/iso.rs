@@ -22,6 +22,8 @@ pub struct Facts {
     pub has_chapters: bool,
     /// How many tracks of sound there are.
     pub sounds: usize,
+    /// Whether nothing says which part of the video is to be shown: all of it is.
+    pub shows_all: bool,
 }
 
 /// Looks into a file. One that is none of the MP4 family has nothing of all this.
@@ -54,8 +56,13 @@ pub fn facts(path: &Path) -> Facts {
         .flat_map(|entries| children(&index, skip(entries, 8)));
     let list = find(&index, 0..index.len(), &[*b"udta", *b"chpl"]);
     let sounds = tracks().filter(|track| handler(&index, track.content.clone()) == Some(*b"soun"));
+    let mut videos =
+        tracks().filter(|track| handler(&index, track.content.clone()) == Some(*b"vide"));
+    let shows_all =
+        videos.all(|track| find(&index, track.content, &[*b"edts", *b"elst"]).is_none());
     Facts {
         sounds: sounds.count(),
+        shows_all,
         lacks_index: false,
         is_encrypted: entries
             .map(|entry| entry.kind)

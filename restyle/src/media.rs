@@ -17,6 +17,8 @@ pub struct Media {
     pub subtitles: Vec<Stream>,
     pub duration: Option<gst::ClockTime>,
     pub seekable: bool,
+    /// Whether all frames are to be shown, also behind what is said to be the film's end.
+    pub shows_all: bool,
     pub chapters: Chapters,
     /// What cannot be kept: a name of each, and why.
     pub left_out: Vec<String>,
@@ -104,6 +106,7 @@ pub fn probe(path: &Path) -> Result<Media> {
             None if facts.has_chapters => Chapters::Unread,
             None => Chapters::None,
         },
+        shows_all: facts.shows_all,
         left_out,
         _without_alpha: without_alpha,
         duration: info.duration().filter(|duration| !duration.is_zero()),

@@ -21,6 +21,9 @@ pub enum Form {
     Compressed,
     /// Decoded video.
     Video,
+    /// The same, with frames that are shown after the end that the file names: where frames are not stored
+    /// in the order in which they are shown, those that come first may be shown late.
+    AllVideo,
     /// Decoded audio.
     Audio,
 }
@@ -93,7 +96,7 @@ pub fn add(
             });
             parser
         }
-        Form::Video | Form::Audio => {
+        Form::Video | Form::AllVideo | Form::Audio => {
             let decoder = elements::make("decodebin")?;
             let caps = match form {
                 Form::Audio => gst::Caps::new_empty_simple("audio/x-raw"),
@@ -101,6 +104,9 @@ pub fn add(
             };
             decoder.set_property("caps", caps);
             decode_only(&decoder, id);
+            if form == Form::AllVideo && gate.is_none() {
+                decode_to_the_last(&decoder);
+            }
             colorimetry::prefer_streams_own(&decoder);
             decoder
         }
@@ -111,7 +117,7 @@ pub fn add(
     let stop = gate.and_then(|gate| gate.cut.stop);
     match (form, stop) {
         (Form::Compressed, _) => clip_to_segment(target, gate.map(|gate| gate.cut)),
-        (Form::Video, Some(stop)) => end_at(target, stop),
+        (Form::Video | Form::AllVideo, Some(stop)) => end_at(target, stop),
         _ => {}
     }
     let id = id.to_owned();
@@ -168,6 +174,36 @@ fn decode_only(decoder: &gst::Element, id: &str) {
     });
 }
 
+/// Takes the end of the film from decoders, which leave out what is shown after it.
+fn decode_to_the_last(decoder: &gst::Element) {
+    let Some(bin) = decoder.downcast_ref::<gst::Bin>() else {
+        return;
+    };
+    bin.connect_deep_element_added(|_, _, element| {
+        let kind = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
+        let decodes = element
+            .factory()
+            .is_some_and(|factory| factory.has_type(kind));
+        let Some(pad) = element.static_pad("sink").filter(|_| decodes) else {
+            return;
+        };
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+            if let Some(gst::PadProbeData::Event(event)) = &mut info.data
+                && let gst::EventView::Segment(of) = event.view()
+                && let Some(segment) = of.segment().downcast_ref::<gst::ClockTime>()
+                && segment.stop().is_some()
+            {
+                let mut segment = segment.clone();
+                segment.set_stop(gst::ClockTime::NONE);
+                *event = gst::event::Segment::builder(&segment)
+                    .seqnum(event.seqnum())
+                    .build();
+            }
+            gst::PadProbeReturn::Ok
+        });
+    });
+}
+
 /// Takes what comes of a stream that is not wanted. Some demuxers give up where the first stream that
 /// they find goes nowhere.
 fn throw_away(pad: &gst::Pad) {
@@ -180,7 +216,7 @@ fn throw_away(pad: &gst::Pad) {
 fn hold(pad: &gst::Pad, gate: &Gate, form: Form) {
     let sent = AtomicBool::new(false);
     let mut cut = gate.cut;
-    if form == Form::Video {
+    if matches!(form, Form::Video | Form::AllVideo) {
         // Demuxers stop at the first frame that is shown later, and not at the last that is shown before.
         cut.stop = cut.stop.map(|stop| stop + cut.reordering);
     }

@@ -116,3 +116,24 @@ fn subtitles_are_cut_with_the_picture() {
     must(&film, &output, &["--duration", "1.25"]);
     assert!((length(&output) - 1.25).abs() < 0.05, "{}", length(&output));
 }
+
+#[test]
+fn frames_behind_the_end_that_is_named_are_shown() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let film = folder.path("in.mp4");
+    // Without an edit list the first frame is shown late, and the last ones after the film's length.
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=96x64:r=25:d=2 -c:v libx264 -bf 3 -use_editlist 0",
+        &film,
+    );
+    let before = times(&film, "v");
+    assert_eq!(before.len(), 50);
+    for name in ["out.mp4", "out.mkv"] {
+        let output = folder.path(name);
+        must(&film, &output, &[]);
+        assert_same(&before, &times(&output, "v"), name);
+    }
+}
