@@ -44,10 +44,8 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         &writer.pipeline,
         &media.uri,
         &media.video.id,
-        if media.shows_all {
-            Form::AllVideo
-        } else {
-            Form::Video
+        Form::Video {
+            to_the_last: media.shows_all && cut.is_none(),
         },
         &branch.sink,
         gate,

@@ -20,10 +20,11 @@ pub enum Form {
     /// The stream as it is in the file.
     Compressed,
     /// Decoded video.
-    Video,
-    /// The same, with frames that are shown after the end that the file names: where frames are not stored
-    /// in the order in which they are shown, those that come first may be shown late.
-    AllVideo,
+    Video {
+        /// With frames that are shown after the end that the file names: where frames are not stored in the
+        /// order in which they are shown, those that come first may be shown late.
+        to_the_last: bool,
+    },
     /// Decoded audio.
     Audio,
 }
@@ -96,7 +97,7 @@ pub fn add(
             });
             parser
         }
-        Form::Video | Form::AllVideo | Form::Audio => {
+        Form::Video { .. } | Form::Audio => {
             let decoder = elements::make("decodebin")?;
             let caps = match form {
                 Form::Audio => gst::Caps::new_empty_simple("audio/x-raw"),
@@ -104,7 +105,7 @@ pub fn add(
             };
             decoder.set_property("caps", caps);
             decode_only(&decoder, id);
-            if form == Form::AllVideo && gate.is_none() {
+            if form == (Form::Video { to_the_last: true }) {
                 decode_to_the_last(&decoder);
             }
             colorimetry::prefer_streams_own(&decoder);
@@ -117,7 +118,7 @@ pub fn add(
     let stop = gate.and_then(|gate| gate.cut.stop);
     match (form, stop) {
         (Form::Compressed, _) => clip_to_segment(target, gate.map(|gate| gate.cut)),
-        (Form::Video | Form::AllVideo, Some(stop)) => end_at(target, stop),
+        (Form::Video { .. }, Some(stop)) => end_at(target, stop),
         _ => {}
     }
     let id = id.to_owned();
@@ -216,7 +217,7 @@ fn throw_away(pad: &gst::Pad) {
 fn hold(pad: &gst::Pad, gate: &Gate, form: Form) {
     let sent = AtomicBool::new(false);
     let mut cut = gate.cut;
-    if matches!(form, Form::Video | Form::AllVideo) {
+    if matches!(form, Form::Video { .. }) {
         // Demuxers stop at the first frame that is shown later, and not at the last that is shown before.
         cut.stop = cut.stop.map(|stop| stop + cut.reordering);
     }
@@ -301,11 +302,11 @@ fn clip_to_segment(pad: &gst::Pad, cut: Option<Cut>) {
                         return gst::PadProbeReturn::Handled;
                     };
                     // Words are shown for the part of their time that is wanted; a packet of sound is whole.
-                    let is_text = pad
-                        .current_caps()
-                        .is_some_and(|caps| markup::is_text(&caps));
-                    if let (true, Some(first), Some(last)) = (is_text, first, last)
+                    if let (Some(first), Some(last)) = (first, last)
                         && (first, last) != (start, end)
+                        && pad
+                            .current_caps()
+                            .is_some_and(|caps| markup::is_text(&caps))
                     {
                         let buffer = buffer.make_mut();
                         buffer.set_pts(first);

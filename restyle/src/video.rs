@@ -91,9 +91,6 @@ pub fn add(
     let first = converter()?;
     // The way back takes the mean of four pixels; what was interpolated would not come back.
     first.set_property_from_str("chroma-mode", "none");
-    if let Some(pad) = precise.static_pad("src") {
-        decoded::lay_on_white(&pad);
-    }
     chain.extend([first, precise.clone(), converter()?, scale]);
     if incoming.orientation != gst_video::VideoOrientationMethod::Identity {
         let flip = elements::make("videoflip")?;
@@ -162,6 +159,9 @@ impl Branch {
                     gst::StreamError::Format,
                     ("videos are written without transparency: it becomes white")
                 );
+                if let Some(pad) = precise.static_pad("src") {
+                    decoded::lay_on_white(&pad);
+                }
                 decoded::WITH_ALPHA
             } else if colorimetry::is_ycbcr(&decoded) {
                 // From 8 bits GStreamer takes a short cut that makes everything 1% darker.
