@@ -144,12 +144,15 @@ fn read_index(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
     Ok(None)
 }
 
-/// Whether a file says that it is one of the MP4 family.
+/// Whether a file says that it is a film of the MP4 family. Pictures (HEIC, AVIF) have the same form and no
+/// index.
 fn is_iso(file: &mut File) -> io::Result<bool> {
-    let mut start = [0; 8];
+    const PICTURES: [&[u8; 3]; 5] = [b"hei", b"hev", b"mif", b"msf", b"avi"];
+    let mut start = [0; 12];
     file.rewind()?;
     file.read_exact(&mut start)?;
-    Ok(start[4..] == *b"ftyp")
+    let (kind, brand) = (&start[4..8], &start[8..11]);
+    Ok(kind == b"ftyp" && !PICTURES.iter().any(|picture| brand == *picture))
 }
 
 /// A part of the index: its kind, and where its content is.

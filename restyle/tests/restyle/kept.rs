@@ -383,6 +383,15 @@ fn a_film_without_its_index_is_refused_at_once() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("its index is missing"), "{said}");
+
+    // Pictures of the same form have none.
+    let picture = folder.path("in.heic");
+    let bytes = b"\0\0\0\x14ftypheic\0\0\0\0heic\0\0\0\x08meta\0\0\0\x08mdat";
+    std::fs::write(&picture, bytes).unwrap();
+    let refused = unchanged(&picture, &folder.path("out.mp4"), &[]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(!said.contains("index"), "{said}");
 }
 
 #[test]
