@@ -1,7 +1,7 @@
 //! A video file restyled into a video file.
 
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 
 use anyhow::{Result, bail};
 use gst::prelude::*;
@@ -10,10 +10,10 @@ use crate::args::Args;
 use crate::container::Container;
 use crate::media::{self, Chapters, Media};
 use crate::output::Output;
-use crate::part::Cut;
+use crate::part::{Cut, Missed, Part, Way};
 use crate::playback::{self, Cutting, Ending};
 use crate::progress::{Progress, shown_name};
-use crate::reader::{self, Form, Gate};
+use crate::reader::{self, Form, Waiting};
 use crate::tracks::Route;
 use crate::video::{self, Incoming};
 use crate::writer::Writer;
@@ -30,72 +30,112 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
     });
     let progress = Progress::new(&shown_name(input), length, args.quiet);
 
-    let writer = Writer::new(container, output)?;
-    let (sender, waiting) = mpsc::channel();
-    let gate = cut.map(|cut| Gate {
-        waiting: sender,
-        cut,
-    });
-    let gate = gate.as_ref();
+    let film = Film {
+        input,
+        output,
+        container,
+        args,
+        media: &media,
+        progress: &progress,
+    };
+    let Some(cut) = cut else {
+        return film.play(None, None);
+    };
+    if media.seeks_exactly {
+        let (sender, gate) = mpsc::channel();
+        let way = Way::Seek(sender);
+        match film.play(Some(&Part { cut, way }), Some(gate)) {
+            Err(error) if error.is::<Missed>() => {}
+            ending => return ending,
+        }
+    }
+    let way = Way::ReadThrough {
+        counts_from_first: media.counts_from_first,
+    };
+    film.play(Some(&Part { cut, way }), None)
+}
 
-    let incoming = Incoming::from(&media);
-    let branch = video::add(&writer, &incoming, args, &args.style, &progress)?;
-    reader::add(
-        &writer.pipeline,
-        &media.uri,
-        &media.video.id,
-        Form::Video {
-            to_the_last: media.shows_all && cut.is_none(),
-        },
-        &branch.sink,
-        gate,
-        branch.on_found(),
-    )?;
-    let left_out = |what: &str| {
-        progress.warn(&format!(
-            "{} is restyled without its {what}",
-            input.display()
-        ));
-    };
-    media.left_out.iter().for_each(|what| left_out(what));
-    match media.chapters {
-        Chapters::Read if !container.has_chapters() => left_out(&format!(
-            "chapters: {} files are written without them",
-            container.name()
-        )),
-        Chapters::Unread => {
-            left_out("chapters: GStreamer does not read those of MP4 and QuickTime files")
-        }
-        _ => {}
-    }
-    let mut streams = 1;
-    let route = Route {
-        writer: &writer,
-        uri: &media.uri,
-        gate,
-    };
-    if !args.encoding.no_audio {
-        for stream in &media.audio {
-            route.add_audio(stream)?;
-            streams += 1;
-        }
-    }
-    for stream in &media.subtitles {
-        if route.add_subtitles(stream)? {
-            streams += 1;
-        } else {
-            left_out(&format!(
-                "subtitles: {} files do not hold this kind",
-                container.name()
+/// A film, and what is to become of it.
+struct Film<'a> {
+    input: &'a Path,
+    output: &'a Output,
+    container: Container,
+    args: &'a Args,
+    media: &'a Media,
+    progress: &'a Progress,
+}
+
+impl Film<'_> {
+    /// Restyles the film or a part of it. `gate`: where streams come that wait for a seek.
+    ///
+    /// # Errors
+    /// [`Missed`] when the part was not found by a seek.
+    fn play(&self, part: Option<&Part>, gate: Option<Receiver<Waiting>>) -> Result<Ending> {
+        let Self {
+            input,
+            output,
+            container,
+            args,
+            media,
+            progress,
+        } = *self;
+        let writer = Writer::new(container, output)?;
+        let incoming = Incoming::from(media);
+        let branch = video::add(&writer, &incoming, args, &args.style, progress)?;
+        writer.stall.watch_reading(&branch.sink);
+        reader::add(
+            &writer.pipeline,
+            &media.uri,
+            &media.video.id,
+            Form::Video {
+                to_the_last: media.shows_all && part.is_none(),
+            },
+            &branch.sink,
+            part,
+            branch.on_found(),
+        )?;
+        let left_out = |what: &str| {
+            progress.warn(&format!(
+                "{} is restyled without its {what}",
+                input.display()
             ));
+        };
+        media.left_out.iter().for_each(|what| left_out(what));
+        match media.chapters {
+            Chapters::Read if !container.has_chapters() => left_out(&format!(
+                "chapters: {} files are written without them",
+                container.name()
+            )),
+            Chapters::Unread => {
+                left_out("chapters: GStreamer does not read those of MP4 and QuickTime files")
+            }
+            _ => {}
         }
+        let mut streams = 1;
+        let route = Route {
+            writer: &writer,
+            uri: &media.uri,
+            part,
+        };
+        if !args.encoding.no_audio {
+            for stream in &media.audio {
+                route.add_audio(stream)?;
+                streams += 1;
+            }
+        }
+        for stream in &media.subtitles {
+            if route.add_subtitles(stream)? {
+                streams += 1;
+            } else {
+                left_out(&format!(
+                    "subtitles: {} files do not hold this kind",
+                    container.name()
+                ));
+            }
+        }
+        let cutting = gate.map(|gate| Cutting { gate, streams });
+        playback::run(&writer, cutting, progress)
     }
-
-    let cutting = cut.map(|_| Cutting {
-        gate: waiting,
-        streams,
-    });
-    playback::run(&writer, cutting, &progress)
 }
 
 /// The part that is asked for; `None`: all of it.
@@ -104,14 +144,10 @@ fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
     if shape.start.is_none() && shape.duration.is_none() {
         return Ok(None);
     }
-    if !media.seekable {
-        bail!(
-            "it cannot be cut exactly: files of this kind are only read from their start; \
-             `ffmpeg -i IN -c copy OUT.mkv` makes one of it that can be cut"
-        );
-    }
     let start = shape.start.unwrap_or_default();
-    if let Some(duration) = media.duration
+    // Of the others it is a guess.
+    let duration = media.duration.filter(|_| media.seeks_exactly);
+    if let Some(duration) = duration
         && start >= duration
     {
         bail!("it ends at {duration:.1}, before the start at {start:.1}");
@@ -119,10 +155,8 @@ fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
     if shape.duration.is_some_and(gst::ClockTime::is_zero) {
         bail!("--duration must be longer than 0");
     }
-    let stop = shape.duration.map(|duration| {
-        let stop = start + duration;
-        media.duration.map_or(stop, |end| stop.min(end))
-    });
+    let stop = shape.duration.map(|it| start + it);
+    let stop = stop.map(|stop| duration.map_or(stop, |end| stop.min(end)));
     Ok(Some(Cut {
         start,
         stop,

@@ -31,6 +31,7 @@ mod targets;
 mod time;
 mod track;
 mod tracks;
+mod trim;
 mod truncation;
 mod video;
 mod writer;

@@ -16,7 +16,10 @@ pub struct Media {
     pub audio: Vec<Stream>,
     pub subtitles: Vec<Stream>,
     pub duration: Option<gst::ClockTime>,
-    pub seekable: bool,
+    /// Whether seeks lead to where they are to, as a rule.
+    pub seeks_exactly: bool,
+    /// Whether times in the file are any, as in MPEG's streams, and the film begins with the first.
+    pub counts_from_first: bool,
     /// Whether all frames are to be shown, also behind what is said to be the film's end.
     pub shows_all: bool,
     pub chapters: Chapters,
@@ -110,22 +113,41 @@ pub fn probe(path: &Path) -> Result<Media> {
         left_out,
         _without_alpha: without_alpha,
         duration: info.duration().filter(|duration| !duration.is_zero()),
-        // The seeks of GStreamer 1.22 in MPEG's streams end most of a second off.
-        seekable: info.is_seekable() && !is_mpeg_stream(&info),
+        counts_from_first: is_in(&info, &["video/mpegts", "video/mpeg", "video/x-cdxa"]),
+        seeks_exactly: info.is_seekable() && seeks_exactly(&info, &video),
     })
 }
 
-/// Whether a file is a transport or program stream of MPEG.
-fn is_mpeg_stream(info: &gst_pbutils::DiscovererInfo) -> bool {
-    let caps = info.stream_info().and_then(|container| container.caps());
-    caps.as_ref()
-        .and_then(|caps| caps.structure(0))
-        .is_some_and(|kind| {
-            matches!(
-                kind.name().as_str(),
-                "video/mpegts" | "video/mpeg" | "video/x-cdxa"
-            )
-        })
+/// Whether the file names the time of every frame, and the decoder keeps to it.
+///
+/// Not so AVI and MPEG's streams, where times are guessed from the place in the file, nor MPEG-4 part 2,
+/// where they are guessed from the order of the frames.
+fn seeks_exactly(
+    info: &gst_pbutils::DiscovererInfo,
+    video: &gst_pbutils::DiscovererVideoInfo,
+) -> bool {
+    const CONTAINERS: [&str; 3] = ["video/quicktime", "video/x-matroska", "video/webm"];
+    const CODECS: [&str; 7] = [
+        "video/x-h264",
+        "video/x-h265",
+        "video/x-vp8",
+        "video/x-vp9",
+        "video/x-av1",
+        "video/x-prores",
+        "image/jpeg",
+    ];
+    is_in(info, &CONTAINERS) && is_one_of(video.caps(), &CODECS)
+}
+
+/// Whether a film is in one of these containers.
+fn is_in(info: &gst_pbutils::DiscovererInfo, containers: &[&str]) -> bool {
+    let container = info.stream_info().and_then(|container| container.caps());
+    is_one_of(container, containers)
+}
+
+fn is_one_of(caps: Option<gst::Caps>, names: &[&str]) -> bool {
+    let kind = caps.as_ref().and_then(|caps| caps.structure(0));
+    kind.is_some_and(|kind| names.contains(&kind.name().as_str()))
 }
 
 /// Where decoders are.

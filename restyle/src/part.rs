@@ -1,5 +1,10 @@
 //! Parts of films.
 
+use std::fmt;
+use std::sync::mpsc;
+
+use crate::reader::Waiting;
+
 /// The part of the file that is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
@@ -9,4 +14,39 @@ pub struct Cut {
     pub end: Option<gst::ClockTime>,
     /// How much later a frame may be stored than one that is shown after it.
     pub reordering: gst::ClockTime,
+}
+
+/// A part, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub cut: Cut,
+    pub way: Way,
+}
+
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// Demuxers go there. The streams wait, at their first buffer, where they are sent, to be told so.
+    Seek(mpsc::Sender<Waiting>),
+    /// What lies before it is read, too, and left out: slow, and exact whatever the file.
+    ReadThrough {
+        /// Times are those after the first of the file, which may be any.
+        counts_from_first: bool,
+    },
+}
+
+/// A seek that did not lead to the beginning of the part.
+#[derive(Clone, Copy, Debug)]
+pub struct Missed;
+
+impl Missed {
+    /// The name of the message in which an element tells of it.
+    pub const NAME: &str = "missed-part";
+}
+
+impl std::error::Error for Missed {}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the part that was asked for was not found in the file")
+    }
 }

@@ -1,6 +1,5 @@
 //! Runs a pipeline to its end.
 
-use std::collections::HashSet;
 use std::sync::mpsc;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -8,6 +7,7 @@ use gst::MessageView;
 use gst::prelude::*;
 
 use crate::interruption::interrupted;
+use crate::part::Missed;
 use crate::progress::Progress;
 use crate::reader::Waiting;
 use crate::stall::Patience;
@@ -33,8 +33,10 @@ const BEAT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// Runs the pipeline until everything is written, and stops it.
 ///
 /// # Errors
-/// What an element says went wrong, as a sentence, or that there was no frame.
+/// What an element says went wrong, as a sentence, or that there was no frame. [`Missed`]: the part was not
+/// found by seeking.
 pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
+    let is_sought = cutting.is_some();
     let ending = run_started(writer, cutting, progress);
     if let Ok(Ending::Complete) = ending {
         progress.complete();
@@ -42,6 +44,9 @@ pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Re
     let write_header = writer.header();
     writer.stop();
     if let Ok(Ending::Complete) = ending {
+        if progress.frames() == 0 && is_sought {
+            bail!(Missed);
+        }
         if progress.frames() == 0 {
             bail!("it has no frame to restyle, or none in the part that was asked for");
         }
@@ -78,7 +83,6 @@ struct Listener<'a> {
     bus: gst::Bus,
     progress: &'a Progress,
     patience: Patience,
-    warnings: HashSet<String>,
 }
 
 impl<'a> Listener<'a> {
@@ -87,7 +91,6 @@ impl<'a> Listener<'a> {
             bus: writer.pipeline.bus().context("the pipeline has no bus")?,
             progress,
             patience: writer.stall.patience(),
-            warnings: HashSet::new(),
         })
     }
 
@@ -101,6 +104,7 @@ impl<'a> Listener<'a> {
             gst::MessageType::Eos,
             gst::MessageType::Error,
             gst::MessageType::Warning,
+            gst::MessageType::Application,
         ];
         let Some(message) = self.bus.timed_pop_filtered(BEAT, &kinds) else {
             self.patience.check()?;
@@ -110,14 +114,13 @@ impl<'a> Listener<'a> {
             MessageView::Eos(_) => Ok(Some(Ending::Complete)),
             MessageView::Error(error) => Err(sentence(error)),
             MessageView::Warning(warning) => {
-                let text = warning.error().message().to_owned();
-                // A damaged file has the same complaint for every frame.
-                if !self.warnings.contains(&text) {
-                    self.progress.warn(&text);
-                    self.warnings.insert(text);
-                }
+                self.progress.warn(warning.error().message());
                 Ok(None)
             }
+            MessageView::Application(told) => match told.structure() {
+                Some(what) if what.name() == Missed::NAME => bail!(Missed),
+                _ => Ok(None),
+            },
             _ => Ok(None),
         }
     }

@@ -1,5 +1,7 @@
 //! The progress bar.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +18,7 @@ pub struct Progress {
     counter: Arc<Counter>,
     begun: Instant,
     quiet: bool,
+    warnings: RefCell<HashSet<String>>,
 }
 
 #[derive(Default)]
@@ -48,6 +51,7 @@ impl Progress {
             counter: Arc::default(),
             begun: Instant::now(),
             quiet,
+            warnings: RefCell::default(),
         }
     }
 
@@ -94,8 +98,11 @@ impl Progress {
         }
     }
 
-    /// Shows a line above the bar.
+    /// Shows a line above the bar, once: a damaged file has the same complaint for every frame.
     pub fn warn(&self, line: &str) {
+        if !self.warnings.borrow_mut().insert(line.to_owned()) {
+            return;
+        }
         self.bar.suspend(|| message::warn(self.quiet, line));
     }
 }

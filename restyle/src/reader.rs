@@ -7,12 +7,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gst::prelude::*;
 
-use crate::colorimetry;
-use crate::part::Cut;
-use crate::{chapters, elements, markup};
+use crate::part::{Cut, Missed, Part, Way};
+use crate::{chapters, colorimetry, elements, markup, trim};
 
 /// What of the stream is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ impl Waiting {
     /// Goes to the part that is wanted.
     ///
     /// # Errors
-    /// When the file cannot be read from the middle.
+    /// [`Missed`] when the file cannot be read from the middle.
     pub fn seek(&self) -> Result<()> {
         let Cut { start, stop, .. } = self.cut;
         let seek = gst::event::Seek::new(
@@ -58,7 +57,7 @@ impl Waiting {
         self.pad
             .send_event(seek)
             .then_some(())
-            .context("it cannot be cut: files of this kind are only read from their start")
+            .ok_or_else(|| Missed.into())
     }
 
     /// Lets the stream go.
@@ -67,23 +66,16 @@ impl Waiting {
     }
 }
 
-/// Where streams wait that are to be cut, and to what.
-#[derive(Clone, Debug)]
-pub struct Gate {
-    pub waiting: mpsc::Sender<Waiting>,
-    pub cut: Cut,
-}
-
 /// Adds the elements that read a stream and links them to `target` as soon as the stream is found.
 ///
-/// `on_found` sees the stream's caps before. With `gate` the stream waits and is sent there.
+/// `on_found` sees the stream's caps before.
 pub fn add(
     pipeline: &gst::Pipeline,
     uri: &str,
     id: &str,
     form: Form,
     target: &gst::Pad,
-    gate: Option<&Gate>,
+    part: Option<&Part>,
     on_found: impl Fn(&gst::CapsRef) + Send + Sync + 'static,
 ) -> Result<()> {
     let source = gst::Element::make_from_uri(gst::URIType::Src, uri, None)?;
@@ -115,15 +107,14 @@ pub fn add(
     pipeline.add_many([&source, &demuxer])?;
     source.link(&demuxer)?;
 
-    let stop = gate.and_then(|gate| gate.cut.stop);
-    match (form, stop) {
-        (Form::Compressed, _) => clip_to_segment(target, gate.map(|gate| gate.cut)),
-        (Form::Video { .. }, Some(stop)) => end_at(target, stop),
-        _ => {}
+    match (form, part) {
+        (Form::Video { .. }, Some(part)) => trim::frames(target, part),
+        (Form::Audio, Some(_)) | (Form::Compressed, _) => trim::packets(target, part),
+        (_, None) => {}
     }
     let id = id.to_owned();
     let target = target.clone();
-    let gate = gate.cloned();
+    let part = part.cloned();
     demuxer.connect_pad_added({
         let target = target.clone();
         move |demuxer, pad| {
@@ -131,10 +122,12 @@ pub fn add(
                 throw_away(pad);
                 return;
             }
-            if let Some(gate) = &gate {
-                hold(pad, gate, form);
-                keep_flushes_from(&target);
-                move_chapters(&target, gate.cut);
+            if let Some(part) = &part {
+                if let Way::Seek(waiting) = &part.way {
+                    hold(pad, waiting, part.cut, form);
+                    keep_flushes_from(&target);
+                }
+                move_chapters(&target, part.cut);
             }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             on_found(&caps);
@@ -214,14 +207,13 @@ fn throw_away(pad: &gst::Pad) {
 
 /// Stops the stream where its data begins: demuxers that are told before where to go take the first that
 /// they find there for the beginning of the film.
-fn hold(pad: &gst::Pad, gate: &Gate, form: Form) {
+fn hold(pad: &gst::Pad, waiting: &mpsc::Sender<Waiting>, mut cut: Cut, form: Form) {
     let sent = AtomicBool::new(false);
-    let mut cut = gate.cut;
     if matches!(form, Form::Video { .. }) {
         // Demuxers stop at the first frame that is shown later, and not at the last that is shown before.
         cut.stop = cut.stop.map(|stop| stop + cut.reordering);
     }
-    let gate = Mutex::new(gate.waiting.clone());
+    let gate = Mutex::new(waiting.clone());
     pad.add_probe(gst::PadProbeType::BLOCK_DOWNSTREAM, move |pad, info| {
         let is_before_data = info.event().is_some_and(|event| {
             !matches!(event.type_(), gst::EventType::Gap | gst::EventType::Eos)
@@ -266,86 +258,4 @@ fn move_chapters(pad: &gst::Pad, cut: Cut) {
         }
         gst::PadProbeReturn::Ok
     });
-}
-
-/// Decoders leave out what lies outside the wanted part; a stream that is copied has none. Demuxers that
-/// go to a key frame of the video may begin the segment of the other streams there, too.
-fn clip_to_segment(pad: &gst::Pad, cut: Option<Cut>) {
-    let segment = Mutex::new(gst::FormattedSegment::<gst::ClockTime>::new());
-    pad.add_probe(
-        gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM,
-        move |pad, info| {
-            let Ok(mut segment) = segment.lock() else {
-                return gst::PadProbeReturn::Ok;
-            };
-            match &mut info.data {
-                Some(gst::PadProbeData::Event(event)) => {
-                    if let gst::EventView::Segment(of) = event.view()
-                        && let Some(new) = of.segment().downcast_ref::<gst::ClockTime>()
-                    {
-                        *segment = new.clone();
-                        if let Some(cut) = cut {
-                            begin_at(&mut segment, cut.start);
-                            *event = gst::event::Segment::builder(&segment)
-                                .seqnum(event.seqnum())
-                                .build();
-                        }
-                    }
-                    gst::PadProbeReturn::Ok
-                }
-                Some(gst::PadProbeData::Buffer(buffer)) => {
-                    let Some(start) = buffer.pts() else {
-                        return gst::PadProbeReturn::Ok;
-                    };
-                    let end = start + buffer.duration().unwrap_or_default();
-                    let Some((first, last)) = segment.clip(start, end) else {
-                        return gst::PadProbeReturn::Handled;
-                    };
-                    // Words are shown for the part of their time that is wanted; a packet of sound is whole.
-                    if let (Some(first), Some(last)) = (first, last)
-                        && (first, last) != (start, end)
-                        && pad
-                            .current_caps()
-                            .is_some_and(|caps| markup::is_text(&caps))
-                    {
-                        let buffer = buffer.make_mut();
-                        buffer.set_pts(first);
-                        buffer.set_duration(last - first);
-                    }
-                    gst::PadProbeReturn::Ok
-                }
-                _ => gst::PadProbeReturn::Ok,
-            }
-        },
-    );
-}
-
-/// Lets no frame pass that is shown at `stop`, a time of the stream, or later.
-fn end_at(pad: &gst::Pad, stop: gst::ClockTime) {
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let segment = pad.sticky_event::<gst::event::Segment>(0);
-        let segment = segment.as_ref().map(|event| event.segment());
-        if let Some(segment) = segment.and_then(|it| it.downcast_ref::<gst::ClockTime>())
-            && let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
-            && let Some(time) = buffer.pts().and_then(|time| segment.to_stream_time(time))
-        {
-            let Some(left) = stop.checked_sub(time).filter(|left| !left.is_zero()) else {
-                return gst::PadProbeReturn::Handled;
-            };
-            if buffer.duration().is_some_and(|duration| duration > left) {
-                buffer.make_mut().set_duration(left);
-            }
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-/// Moves the beginning of a segment that begins before `start`, a time of the stream.
-fn begin_at(segment: &mut gst::FormattedSegment<gst::ClockTime>, start: gst::ClockTime) {
-    let before = segment.time().is_some_and(|time| time < start);
-    if let (true, Some(position)) = (before, segment.position_from_stream_time(start)) {
-        segment.set_start(position);
-        segment.set_time(start);
-        segment.set_position(position);
-    }
 }

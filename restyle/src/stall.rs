@@ -45,6 +45,11 @@ impl Stall {
         }
     }
 
+    /// Watches what is read, before anything is left out of it.
+    pub fn watch_reading(&self, pad: &gst::Pad) {
+        self.watch(pad, |_| {});
+    }
+
     /// Watches the file being written.
     pub fn watch_writing(&self, sink: &gst::Element) {
         if let Some(pad) = sink.static_pad("sink") {

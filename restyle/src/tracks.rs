@@ -7,7 +7,8 @@ use crate::container::TextStyle;
 use crate::elements;
 use crate::markup;
 use crate::media::Stream;
-use crate::reader::{self, Form, Gate};
+use crate::part::Part;
+use crate::reader::{self, Form};
 use crate::track::Kind;
 use crate::writer::Writer;
 
@@ -15,7 +16,7 @@ use crate::writer::Writer;
 pub struct Route<'a> {
     pub writer: &'a Writer,
     pub uri: &'a str,
-    pub gate: Option<&'a Gate>,
+    pub part: Option<&'a Part>,
 }
 
 impl Route<'_> {
@@ -86,7 +87,7 @@ impl Route<'_> {
             &stream.id,
             form,
             &sink,
-            self.gate,
+            self.part,
             |_| {},
         )
     }

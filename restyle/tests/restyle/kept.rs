@@ -395,26 +395,6 @@ fn a_film_without_its_index_is_refused_at_once() {
 }
 
 #[test]
-fn what_cannot_be_cut_exactly_is_not_cut() {
-    if !has_ffmpeg() {
-        return;
-    }
-    let folder = Folder::new();
-    for (name, encoding) in [
-        ("in.ts", "-c:v libx264 -g 5"),
-        ("in.mpg", "-r 25 -c:v mpeg2video -g 5"),
-    ] {
-        let film = folder.path(name);
-        ffmpeg(&format!("{PICTURE} {encoding}"), &film);
-        let refused = unchanged(&film, &folder.path("out.mp4"), &["-y", "--start", "2"]);
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(1), "{said}");
-        assert!(said.contains("cannot be cut exactly"), "{said}");
-        must(&film, &folder.path("out.mp4"), &["-y"]);
-    }
-}
-
-#[test]
 fn sound_is_kept_or_its_loss_is_said() {
     if !has_ffmpeg() {
         return;

@@ -137,3 +137,92 @@ fn frames_behind_the_end_that_is_named_are_shown() {
         assert_same(&before, &times(&output, "v"), name);
     }
 }
+
+#[test]
+fn a_picture_that_begins_late_is_cut_where_it_is() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let film = folder.path("in.mp4");
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=96x64:r=20:d=2 -f lavfi -i sine=d=6 -c:v libx264 -c:a aac",
+        &film,
+    );
+    for name in ["late.mkv", "late.mp4"] {
+        let late = folder.path(name);
+        let both = format!(
+            "-itsoffset 4 -i {0} -i {0} -map 0:v -map 1:a -c copy",
+            film.display()
+        );
+        ffmpeg(&both, &late);
+        let before = times(&late, "v");
+        assert!(before[0] > 3.9, "{name}: {}", before[0]);
+        for start in [2.0, 4.5] {
+            let output = folder.path("out.mkv");
+            must(&late, &output, &["-y", "--start", &start.to_string()]);
+            let what = format!("{name} from {start}");
+            let is_shown = |time: &&f64| **time + 0.049 > start;
+            let shown: Vec<f64> = before
+                .iter()
+                .filter(is_shown)
+                .map(|it| it.max(start))
+                .collect();
+            let (picture, sound) = (times(&output, "v"), times(&output, "a"));
+            assert_same(&shown, &picture, &what);
+            let apart = (picture[0] - sound[0]) - (shown[0] - start);
+            assert!(apart.abs() < 0.03, "{what}: picture {apart} later");
+            let last = sound.last().unwrap() - sound[0];
+            assert!(
+                (last - (6.0 - start)).abs() < 0.1,
+                "{what}: sound to {last}"
+            );
+        }
+    }
+}
+
+/// Where the sound is longer than the picture.
+#[test]
+fn a_part_after_the_last_frame_shows_it() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for name in ["in.mkv", "in.mp4", "in.ts"] {
+        let film = folder.path(name);
+        ffmpeg(
+            "-f lavfi -i testsrc2=s=96x64:r=20:d=2 -f lavfi -i sine=d=6 -c:v libx264 -c:a aac",
+            &film,
+        );
+        for kind in ["mp4", "mkv", "webm"] {
+            let output = folder.path(&format!("out.{kind}"));
+            must(&film, &output, &["-y", "--start", "4"]);
+            assert_eq!(times(&output, "v").len(), 1, "{name} to {kind}");
+            let long = length(&output);
+            assert!((1.8..2.2).contains(&long), "{name} to {kind}: {long}");
+        }
+    }
+}
+
+#[test]
+fn a_part_that_begins_between_frames_far_apart_begins_with_the_one_on_screen() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for name in ["in.mkv", "in.mp4"] {
+        let film = folder.path(name);
+        // Twenty frames, an hour without any, then twenty more.
+        ffmpeg(
+            "-f lavfi -i testsrc2=s=96x64:r=20:d=2,setpts=PTS+gte(N\\,20)*3600/TB -vsync vfr \
+             -c:v libx264 -video_track_timescale 1000",
+            &film,
+        );
+        let output = folder.path("out.mkv");
+        must(&film, &output, &["-y", "--start", "1800"]);
+        let found = times(&output, "v");
+        assert_eq!(found.len(), 21, "{name}");
+        let waits = found[1] - found[0];
+        assert!((waits - 1801.0).abs() < 0.01, "{name}: {waits}");
+    }
+}
