@@ -10,16 +10,24 @@ use crate::args::Args;
 use crate::container::Container;
 use crate::media::{self, Chapters, Media};
 use crate::output::Output;
-use crate::part::{Cut, Missed, Part, Way};
+use crate::part::{Cut, Missed, Part, Times, Way};
 use crate::playback::{self, Cutting, Ending};
 use crate::progress::{Progress, shown_name};
 use crate::reader::{self, Form, Waiting};
+use crate::track::Kind;
 use crate::tracks::Route;
+use crate::truncation;
 use crate::video::{self, Incoming};
 use crate::writer::Writer;
 
-/// Restyles `input`; the container is that of `output`.
-pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args) -> Result<Ending> {
+/// Restyles `input`; the container is that of `output`. Also tells, after a warning, whether less came out of the
+/// file than it says that there is.
+pub fn restyle(
+    input: &Path,
+    output: &Output,
+    container: Container,
+    args: &Args,
+) -> Result<(Ending, bool)> {
     if args.shape.fps.is_some() {
         bail!("--fps is for clips grown from a picture; a video keeps its own frame rate");
     }
@@ -38,8 +46,14 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         media: &media,
         progress: &progress,
     };
+    let read_through = Way::ReadThrough(media.times);
     let Some(cut) = cut else {
-        return film.play(None, None);
+        let is_mended = media.times == Times::Position;
+        let whole = is_mended.then_some(Part {
+            cut: Cut::default(),
+            way: read_through,
+        });
+        return film.play(whole.as_ref(), None);
     };
     if media.seeks_exactly {
         let (sender, gate) = mpsc::channel();
@@ -49,9 +63,7 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
             ending => return ending,
         }
     }
-    let way = Way::ReadThrough {
-        counts_from_first: media.counts_from_first,
-    };
+    let way = read_through;
     film.play(Some(&Part { cut, way }), None)
 }
 
@@ -70,7 +82,7 @@ impl Film<'_> {
     ///
     /// # Errors
     /// [`Missed`] when the part was not found by a seek.
-    fn play(&self, part: Option<&Part>, gate: Option<Receiver<Waiting>>) -> Result<Ending> {
+    fn play(&self, part: Option<&Part>, gate: Option<Receiver<Waiting>>) -> Result<(Ending, bool)> {
         let Self {
             input,
             output,
@@ -134,8 +146,34 @@ impl Film<'_> {
             }
         }
         let cutting = gate.map(|gate| Cutting { gate, streams });
-        playback::run(&writer, cutting, progress)
+        let ending = playback::run(&writer, cutting, progress)?;
+        let is_whole = part.is_none_or(|part| part.cut.stop.is_none() && part.cut.start.is_zero());
+        // Where only the end is missing, that is said of it.
+        let is_damaged = ending == Ending::Complete
+            && is_whole
+            && lacks_much(media, &writer, args)
+            && !truncation::is_truncated(input)?;
+        if is_damaged {
+            progress.warn(&format!(
+                "{}: it is damaged; what could be read of it is restyled",
+                input.display()
+            ));
+        }
+        Ok((ending, is_damaged))
     }
+}
+
+/// Whether much less was written of a whole film than its file says that there is.
+fn lacks_much(media: &Media, writer: &Writer, args: &Args) -> bool {
+    /// Lengths are rounded, or count what decoders leave out.
+    const LEAST: gst::ClockTime = gst::ClockTime::SECOND;
+    let lacks = |said: Option<gst::ClockTime>, kinds: &[Kind]| {
+        said.is_some_and(|said| writer.end_of(kinds) + LEAST.max(said / 20) < said)
+    };
+    // Of the other containers it is a guess.
+    let is_kept = media.seeks_exactly && media.left_out.is_empty() && !args.encoding.no_audio;
+    let duration = media.duration.filter(|_| is_kept);
+    lacks(media.picture_duration, &[Kind::Video]) || lacks(duration, &Kind::ALL)
 }
 
 /// The part that is asked for; `None`: all of it.

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
 
+use gst::prelude::*;
+
 use crate::track::{Kind, Track};
 
 /// Far more than the index of a film of a day.
@@ -22,6 +24,8 @@ pub struct Facts {
     pub has_chapters: bool,
     /// How many tracks of sound there are.
     pub sounds: usize,
+    /// How long the first video is said to be shown.
+    pub video_length: Option<gst::ClockTime>,
     /// Whether nothing says which part of the video is to be shown: all of it is.
     pub shows_all: bool,
 }
@@ -56,12 +60,16 @@ pub fn facts(path: &Path) -> Facts {
         .flat_map(|entries| children(&index, skip(entries, 8)));
     let list = find(&index, 0..index.len(), &[*b"udta", *b"chpl"]);
     let sounds = tracks().filter(|track| handler(&index, track.content.clone()) == Some(*b"soun"));
-    let mut videos =
-        tracks().filter(|track| handler(&index, track.content.clone()) == Some(*b"vide"));
+    let videos =
+        || tracks().filter(|track| handler(&index, track.content.clone()) == Some(*b"vide"));
     let shows_all =
-        videos.all(|track| find(&index, track.content, &[*b"edts", *b"elst"]).is_none());
+        videos().all(|track| find(&index, track.content, &[*b"edts", *b"elst"]).is_none());
+    let video_length = videos()
+        .next()
+        .and_then(|track| length(&index, track.content));
     Facts {
         sounds: sounds.count(),
+        video_length,
         shows_all,
         lacks_index: false,
         is_encrypted: entries
@@ -201,6 +209,25 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 fn handler(index: &[u8], track: Range<usize>) -> Option<[u8; 4]> {
     let handler = find(index, track, &[*b"mdia", *b"hdlr"])?;
     index.get(skip(handler, 8))?.first_chunk().copied()
+}
+
+/// How long a track is said to be shown; `None`: it is not said, as in films in fragments.
+fn length(index: &[u8], track: Range<usize>) -> Option<gst::ClockTime> {
+    // Numbers are longer in version 1.
+    let movie = find(index, 0..index.len(), &[*b"mvhd"])?;
+    let is_long = |header: &Range<usize>| index.get(header.start).is_some_and(|it| *it == 1);
+    let ticks = number(index, movie.start + if is_long(&movie) { 20 } else { 12 });
+    let header = find(index, track, &[*b"tkhd"])?;
+    let length = if is_long(&header) {
+        u64::from(number(index, header.start + 28)) << 32
+            | u64::from(number(index, header.start + 32))
+    } else {
+        u64::from(number(index, header.start + 20))
+    };
+    let is_said = ticks > 0 && length > 0 && length < u64::from(u32::MAX);
+    is_said
+        .then(|| gst::ClockTime::SECOND.mul_div_floor(length, ticks.into()))
+        .flatten()
 }
 
 /// Sets whether a track plays where nobody has chosen one.

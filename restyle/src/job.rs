@@ -69,7 +69,7 @@ fn restyle_file(
             let (ending, is_damaged) = match (format, moving) {
                 (_, Some(format)) => animation::restyle(input, &file, container, format, args)?,
                 (Some(_), None) => (growing::restyle(input, &file, container, args)?, false),
-                (None, None) => (clip::restyle(input, &file, container, args)?, false),
+                (None, None) => clip::restyle(input, &file, container, args)?,
             };
             (ending, is_damaged, file)
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::iso;
+use crate::part::Times;
 
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
@@ -16,10 +17,12 @@ pub struct Media {
     pub audio: Vec<Stream>,
     pub subtitles: Vec<Stream>,
     pub duration: Option<gst::ClockTime>,
+    /// How long the picture is shown, where the file says so beside its whole duration.
+    pub picture_duration: Option<gst::ClockTime>,
     /// Whether seeks lead to where they are to, as a rule.
     pub seeks_exactly: bool,
-    /// Whether times in the file are any, as in MPEG's streams, and the film begins with the first.
-    pub counts_from_first: bool,
+    /// What times are, where the file is read from its start.
+    pub times: Times,
     /// Whether all frames are to be shown, also behind what is said to be the film's end.
     pub shows_all: bool,
     pub chapters: Chapters,
@@ -110,10 +113,18 @@ pub fn probe(path: &Path) -> Result<Media> {
             None => Chapters::None,
         },
         shows_all: facts.shows_all,
+        picture_duration: facts.video_length,
         left_out,
         _without_alpha: without_alpha,
         duration: info.duration().filter(|duration| !duration.is_zero()),
-        counts_from_first: is_in(&info, &["video/mpegts", "video/mpeg", "video/x-cdxa"]),
+        times: if is_in(&info, &["video/mpegts", "video/mpeg", "video/x-cdxa"]) {
+            Times::AfterFirst
+        } else if is_in(&info, &MATROSKA) {
+            // Of streams that begin late, the first segment begins with the first packet, at a time of zero.
+            Times::Position
+        } else {
+            Times::Stream
+        },
         seeks_exactly: info.is_seekable() && seeks_exactly(&info, &video),
     })
 }
@@ -126,7 +137,6 @@ fn seeks_exactly(
     info: &gst_pbutils::DiscovererInfo,
     video: &gst_pbutils::DiscovererVideoInfo,
 ) -> bool {
-    const CONTAINERS: [&str; 3] = ["video/quicktime", "video/x-matroska", "video/webm"];
     const CODECS: [&str; 7] = [
         "video/x-h264",
         "video/x-h265",
@@ -136,8 +146,11 @@ fn seeks_exactly(
         "video/x-prores",
         "image/jpeg",
     ];
-    is_in(info, &CONTAINERS) && is_one_of(video.caps(), &CODECS)
+    (is_in(info, &["video/quicktime"]) || is_in(info, &MATROSKA))
+        && is_one_of(video.caps(), &CODECS)
 }
+
+const MATROSKA: [&str; 2] = ["video/x-matroska", "video/webm"];
 
 /// Whether a film is in one of these containers.
 fn is_in(info: &gst_pbutils::DiscovererInfo, containers: &[&str]) -> bool {

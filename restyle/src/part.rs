@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use crate::reader::Waiting;
 
 /// The part of the file that is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Cut {
     pub start: gst::ClockTime,
     pub stop: Option<gst::ClockTime>,
@@ -28,10 +28,18 @@ pub enum Way {
     /// Demuxers go there. The streams wait, at their first buffer, where they are sent, to be told so.
     Seek(mpsc::Sender<Waiting>),
     /// What lies before it is read, too, and left out: slow, and exact whatever the file.
-    ReadThrough {
-        /// Times are those after the first of the file, which may be any.
-        counts_from_first: bool,
-    },
+    ReadThrough(Times),
+}
+
+/// What the time of a frame or a packet is, where a stream is read from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// That of the stream, as its segments say.
+    Stream,
+    /// The same, after the first of the stream, which may be any.
+    AfterFirst,
+    /// The position: the first segment is wrong.
+    Position,
 }
 
 /// A seek that did not lead to the beginning of the part.

@@ -130,7 +130,10 @@ pub fn add(
                 move_chapters(&target, part.cut);
             }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            on_found(&caps);
+            // Of a stream that is damaged from its start, nothing is known.
+            if caps.is_fixed() {
+                on_found(&caps);
+            }
             // Whether the formats go together is seen when they are agreed on: a probe may mend them.
             let checks = gst::PadLinkCheck::HIERARCHY | gst::PadLinkCheck::TEMPLATE_CAPS;
             if let Err(error) = pad.link_full(&target, checks) {

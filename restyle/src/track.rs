@@ -19,6 +19,8 @@ pub struct Track {
 }
 
 impl Kind {
+    pub const ALL: [Self; 3] = [Self::Video, Self::Audio, Self::Subtitle];
+
     /// The name of the muxers' pads for it.
     pub fn template(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use gst::prelude::*;
 
 use crate::markup;
-use crate::part::{Cut, Missed, Part, Way};
+use crate::part::{Cut, Missed, Part, Times, Way};
 
 type Segment = gst::FormattedSegment<gst::ClockTime>;
 
@@ -101,8 +101,11 @@ struct Timeline {
 enum Reading {
     /// The demuxer was sent to the part.
     Sought,
-    /// From the beginning of the film, which is this time of the stream; `None`: its first one, not yet known.
-    Through { beginning: Option<gst::ClockTime> },
+    Through {
+        times: Times,
+        /// The time of the stream when the film begins, where it is known.
+        beginning: Option<gst::ClockTime>,
+    },
 }
 
 impl Timeline {
@@ -116,8 +119,9 @@ impl Timeline {
             segment: Segment::new(),
             reading: match part.way {
                 Way::Seek(_) => Reading::Sought,
-                Way::ReadThrough { counts_from_first } => Reading::Through {
-                    beginning: (!counts_from_first).then_some(gst::ClockTime::ZERO),
+                Way::ReadThrough(times) => Reading::Through {
+                    times,
+                    beginning: (times != Times::AfterFirst).then_some(gst::ClockTime::ZERO),
                 },
             },
         }
@@ -143,7 +147,10 @@ impl Timeline {
                     part.set_position(position);
                 }
             }
-            Reading::Through { beginning } => {
+            Reading::Through { times, beginning } => {
+                if *times == Times::Position {
+                    self.segment.set_time(segment.start());
+                }
                 beginning.get_or_insert(segment.time().unwrap_or_default());
                 part = Segment::new();
                 part.set_start(start + Self::ROOM);
@@ -161,6 +168,7 @@ impl Timeline {
         match self.reading {
             Reading::Through {
                 beginning: Some(beginning),
+                ..
             } => time.checked_sub(beginning),
             _ => Some(time),
         }

@@ -32,6 +32,8 @@ struct Input {
     kind: Kind,
     pad: gst::Pad,
     priming: u32,
+    /// When the last of all that was written ends, in nanoseconds.
+    end: Arc<AtomicU64>,
 }
 
 /// A pipeline that writes a video file.
@@ -42,8 +44,6 @@ pub struct Writer {
     pub stall: Stall,
     file: PathBuf,
     inputs: RefCell<Vec<Input>>,
-    /// When the last of all that was written ends, in nanoseconds.
-    end: Arc<AtomicU64>,
     states: mpsc::Sender<gst::State>,
     stopped: mpsc::Receiver<()>,
     /// Where the media is kept until the index, which goes before it, is known.
@@ -79,7 +79,6 @@ impl Writer {
             stall,
             file: output.path().to_owned(),
             inputs: RefCell::default(),
-            end: Arc::default(),
             states,
             stopped,
             _scratch: scratch,
@@ -95,7 +94,8 @@ impl Writer {
             .muxer
             .request_pad_simple(kind.template())
             .with_context(|| format!("the muxer takes no {}", kind.name()))?;
-        let end = Arc::clone(&self.end);
+        let end: Arc<AtomicU64> = Arc::default();
+        let latest = Arc::clone(&end);
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             if let Some(buffer) = info.buffer()
                 && let Some(start) = buffer.pts()
@@ -105,7 +105,7 @@ impl Writer {
                 && let Some(start) = segment.to_running_time(start)
             {
                 let stop = start + buffer.duration().unwrap_or_default();
-                end.fetch_max(stop.nseconds(), Ordering::Relaxed);
+                latest.fetch_max(stop.nseconds(), Ordering::Relaxed);
             }
             gst::PadProbeReturn::Ok
         });
@@ -113,8 +113,17 @@ impl Writer {
             kind,
             pad: pad.clone(),
             priming,
+            end,
         });
         Ok(pad)
+    }
+
+    /// When the last of what was written of these kinds ends.
+    pub fn end_of(&self, kinds: &[Kind]) -> gst::ClockTime {
+        let inputs = self.inputs.borrow();
+        let of_kind = inputs.iter().filter(|input| kinds.contains(&input.kind));
+        let ends = of_kind.map(|input| input.end.load(Ordering::Relaxed));
+        gst::ClockTime::from_nseconds(ends.max().unwrap_or_default())
     }
 
     /// The caps of what the muxer takes of a kind.
@@ -153,7 +162,7 @@ impl Writer {
             turn_one_on(&mut tracks, Kind::Audio);
         }
         let (file, container) = (self.file.clone(), self.container);
-        let end = gst::ClockTime::from_nseconds(self.end.load(Ordering::Relaxed));
+        let end = self.end_of(&Kind::ALL);
         move || {
             let written = if container.is_iso() {
                 iso::finish(&file, &tracks)

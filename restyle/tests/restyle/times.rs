@@ -1,5 +1,7 @@
 //! Times of frames and sound.
 
+use std::path::Path;
+
 use crate::command::must;
 use crate::ffmpeg::{assert_same, ffmpeg, has_ffmpeg, length, probe_stream, times};
 use crate::samples::Folder;
@@ -224,5 +226,42 @@ fn a_part_that_begins_between_frames_far_apart_begins_with_the_one_on_screen() {
         assert_eq!(found.len(), 21, "{name}");
         let waits = found[1] - found[0];
         assert!((waits - 1801.0).abs() < 0.01, "{name}: {waits}");
+    }
+}
+
+#[test]
+fn sound_that_begins_before_the_picture_stays_before_it() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let film = folder.path("in.mp4");
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=96x64:r=20:d=2 -f lavfi -i sine=d=2 -c:v libx264 -c:a aac",
+        &film,
+    );
+    for (name, later) in [
+        ("a.mkv", 0.023),
+        ("b.mkv", 0.5),
+        ("a.mp4", 0.023),
+        ("b.mp4", 0.5),
+    ] {
+        let input = folder.path(name);
+        let streams = format!(
+            "-itsoffset {later} -i {0} -i {0} -map 0:v -map 1:a -c copy",
+            film.display()
+        );
+        ffmpeg(&streams, &input);
+        let lag = |film: &Path| times(film, "v")[0] - times(film, "a")[0];
+        for kind in ["mkv", "mp4", "webm", "mov"] {
+            let output = folder.path(&format!("out.{kind}"));
+            must(&input, &output, &["-y"]);
+            let (before, after) = (lag(&input), lag(&output));
+            println!("{name} to {kind}: {before} became {after}");
+            assert!(
+                (before - after).abs() < 0.002,
+                "{name} to {kind}: {before} became {after}"
+            );
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::command::{must, unchanged};
+use crate::ffmpeg::{ffmpeg, has_ffmpeg, times};
 use crate::inspect::inspect;
 use crate::samples::{Folder, bars, film, h264, write};
 
@@ -115,4 +116,41 @@ fn one_that_is_whole_is_not_taken_for_truncated() {
         must(&film, &folder.path("out.mp4"), &["--motion", "off"]),
         ""
     );
+}
+
+/// In the middle of its index, where the sizes of the frames are.
+#[test]
+fn a_film_whose_index_is_damaged() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let (film, output) = (folder.path("a.mp4"), folder.path("out.mkv"));
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=96x64:r=20:d=6 -f lavfi -i sine=d=6 -c:v libx264 -c:a aac",
+        &film,
+    );
+    let bytes = std::fs::read(&film).unwrap();
+    let find = |name: &[u8]| bytes.windows(4).position(|it| it == name).unwrap();
+    for (place, value) in [
+        // The size of the tenth frame, and how many samples the first chunk has.
+        (find(b"stsz") + 16 + 9 * 4, 0xff),
+        (find(b"stsc") + 16, 0xff),
+        // Where the first frames are.
+        (find(b"stco") + 12, 0x7f),
+    ] {
+        let mut bytes = bytes.clone();
+        bytes[place] = value;
+        write(&film, &bytes);
+        let done = unchanged(&film, &output, &["--motion", "off", "--overwrite"]);
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(!said.contains("CRITICAL"), "{said}");
+        let is_said = match done.status.code() {
+            Some(0) => times(&output, "v").len() == 120,
+            Some(3) => said.contains("it is damaged"),
+            Some(1) => said.contains("a.mp4"),
+            _ => false,
+        };
+        assert!(is_said, "{place}: {:?}, {said}", done.status.code());
+    }
 }
