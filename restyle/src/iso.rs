@@ -152,15 +152,20 @@ fn read_index(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
     Ok(None)
 }
 
-/// Whether a file says that it is a film of the MP4 family. Pictures (HEIC, AVIF) have the same form and no
-/// index.
+/// Whether a file is a film of the MP4 family, as its first box tells. Pictures (HEIC, AVIF) have the same form
+/// and no index.
 fn is_iso(file: &mut File) -> io::Result<bool> {
     const PICTURES: [&[u8; 3]; 5] = [b"hei", b"hev", b"mif", b"msf", b"avi"];
+    const FIRST: [&[u8; 4]; 4] = [b"free", b"skip", b"wide", b"mdat"];
     let mut start = [0; 12];
     file.rewind()?;
     file.read_exact(&mut start)?;
     let (kind, brand) = (&start[4..8], &start[8..11]);
-    Ok(kind == b"ftyp" && !PICTURES.iter().any(|picture| brand == *picture))
+    Ok(if kind == b"ftyp" {
+        !PICTURES.iter().any(|picture| brand == *picture)
+    } else {
+        FIRST.iter().any(|first| kind == *first)
+    })
 }
 
 /// A part of the index: its kind, and where its content is.

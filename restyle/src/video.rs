@@ -305,6 +305,16 @@ fn picture_size(
                 .max(1);
             let enlarged = |side: u32| side.saturating_mul(times).min(u32::MAX - 1);
             let (width, height) = (enlarged(incoming.width), enlarged(incoming.height));
+            if times > 1 && width.max(height) > SizeRequest::LONGEST {
+                bail!(
+                    "its picture of {}x{} pixels is too narrow for the encoder, which takes {}x{} and more; \
+                     --size changes its size",
+                    incoming.width,
+                    incoming.height,
+                    sizes.width.0,
+                    sizes.height.0
+                );
+            }
             (width, height, incoming.pixel_aspect)
         }
         Some(request) => {

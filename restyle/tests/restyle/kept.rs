@@ -350,6 +350,14 @@ fn what_is_too_small_for_the_encoder_is_enlarged() {
     must(&film, &output, &["-y"]);
     let said = probe(&output, "stream=width,height");
     assert!(said.contains("width=16|height=24"), "{said}");
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=2x3000:r=10:d=0.5 -c:v libvpx -b:v 1M",
+        &film,
+    );
+    let refused = unchanged(&film, &output, &["-y"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("its picture of 2x3000 pixels"), "{said}");
 }
 
 #[test]
@@ -380,6 +388,13 @@ fn a_film_without_its_index_is_refused_at_once() {
     let index = bytes.windows(4).rposition(|it| it == b"moov").unwrap();
     std::fs::write(&film, &bytes[..index - 4]).unwrap();
     let refused = unchanged(&film, &folder.path("out.mp4"), &[]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("its index is missing"), "{said}");
+
+    let nothing = folder.path("nothing.mp4");
+    std::fs::write(&nothing, b"\0\0\0\x08free".repeat(1 << 20)).unwrap();
+    let refused = unchanged(&nothing, &folder.path("out.mp4"), &[]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("its index is missing"), "{said}");
