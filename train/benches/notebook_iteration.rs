@@ -41,7 +41,7 @@ fn main() {
     };
     let content = Content::read(&[file], Device::Cpu).unwrap();
     let recipe = Notebook::new(&picture(1), content, network, extent);
-    let start = automaton.start(&picture(4));
+    let start = automaton.start(&picture(4), 1.0);
     let mut adam = Adam::new(&automaton);
     for _ in 0..2 {
         let begun = Instant::now();

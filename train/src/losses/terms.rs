@@ -4,6 +4,8 @@
 
 use tch::{Device, Kind, Tensor};
 
+use nca::source::LUMA;
+
 /// Places of a picture that are compared at most; more are sampled.
 const PLACES: i64 = 2048;
 
@@ -88,6 +90,28 @@ pub fn feature_distance(features: &[Tensor], wanted: &[Tensor]) -> Tensor {
         (features - wanted).square().mean(Kind::Float) / scale
     });
     terms.sum::<Tensor>() / features.len() as f64
+}
+
+/// How little pictures B x 3 x H x W are light and dark where others are: 1 minus the correlation of the
+/// brightness of blocks of 8x8 pixels, the mean over the batch; 0 to 2. Style may change how bright a
+/// place is, and not which of two is brighter.
+pub fn order_of_light(pictures: &Tensor, wanted: &Tensor) -> Tensor {
+    const BLOCK: i64 = 8;
+    const SMALLEST: f64 = 1e-6;
+    let along = [1_i64];
+    let blocks = |pictures: &Tensor| {
+        let weights = Tensor::from_slice(&LUMA).reshape([1, 3, 1, 1]);
+        let grey = pictures * weights.to(pictures.device());
+        let grey = grey.sum_dim_intlist(along.as_slice(), true, Kind::Float);
+        let blocks = grey.avg_pool2d([BLOCK; 2], [BLOCK; 2], [0; 2], false, true, None::<i64>);
+        let blocks = blocks.flatten(1, -1);
+        &blocks - blocks.mean_dim(along.as_slice(), true, Kind::Float)
+    };
+    let (a, b) = (blocks(pictures), blocks(wanted));
+    let sum = |values: Tensor| values.sum_dim_intlist(along.as_slice(), false, Kind::Float);
+    let correlation = sum(&a * &b) / (sum(a.square()) * sum(b.square()) + SMALLEST).sqrt();
+    let apart: Tensor = 1.0 - correlation;
+    apart.mean(Kind::Float)
 }
 
 /// How far values lie outside of [-1, 1], on average.

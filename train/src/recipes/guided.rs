@@ -39,7 +39,15 @@ impl Recipe for Guided {
         let rule = automaton.rule();
         let steps = rng.random_range(STEPS);
         let change = None;
-        let rollout = Rollout::run(&rule, &start, vec![Segment { change, steps }]);
+        let rollout = Rollout::run(
+            &rule,
+            &start,
+            vec![Segment {
+                change,
+                steps,
+                canvas: None,
+            }],
+        );
         let mut terms = self.guide.losses(&rollout.pictures()[0], rng);
         let end = rollout.end();
         let outside = (end - end.clamp(-1.0, 1.0)).abs().sum(Kind::Float);

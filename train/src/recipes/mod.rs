@@ -1,5 +1,6 @@
 //! What an iteration is.
 
+pub mod filming;
 pub mod guided;
 pub mod notebook;
 pub mod preset;

@@ -69,7 +69,15 @@ impl Notebook {
         });
         let rule = automaton.rule();
         let change = None;
-        let rollout = Rollout::run(&rule, start, vec![Segment { change, steps }]);
+        let rollout = Rollout::run(
+            &rule,
+            start,
+            vec![Segment {
+                change,
+                steps,
+                canvas: None,
+            }],
+        );
         let picture = &rollout.pictures()[0];
         let mut layers = STYLE.map(|(layer, _)| layer).to_vec();
         layers.push(CONTENT);

@@ -40,7 +40,7 @@ impl Stills {
             let seed = self.seed(automaton, rng);
             self.pool.put([seed], rng);
         }
-        let mut batch = self.pool.take(self.extent.batch, rng);
+        let mut batch = self.pool.take(self.extent.batch, 1.0, rng);
         if iteration.is_multiple_of(RESEEDED) {
             batch[0] = self.seed(automaton, rng);
         }
@@ -53,6 +53,8 @@ impl Stills {
         let entries = (0..self.extent.batch as i64).map(|i| Entry {
             state: states.get(i).copy(),
             shot: None,
+            stroke: 1.0,
+            shifts: None,
         });
         self.pool.put(entries.collect::<Vec<_>>(), rng);
     }
@@ -75,8 +77,10 @@ impl Stills {
         let shot = Shot::square(picture, self.content.extent(picture), size);
         let frame = self.content.frame(&shot, size, size);
         Entry {
-            state: automaton.start(&frame).squeeze_dim(0),
+            state: automaton.start(&frame, 1.0).squeeze_dim(0),
             shot: None,
+            stroke: 1.0,
+            shifts: None,
         }
     }
 }

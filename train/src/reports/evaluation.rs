@@ -5,8 +5,9 @@ use tch::{Device, Kind, Tensor};
 use crate::data::content::{Content, grid};
 use crate::data::motion::Shot;
 use crate::losses::terms::fine_detail;
-use crate::rule::automaton::{Automaton, Rule};
+use crate::rule::automaton::{Automaton, Canvas, Rule, unfrozen};
 use crate::rule::rollout::{Change, sample};
+use crate::rule::shift::Moved;
 use nca::model::Playback;
 
 /// Frames of the clip that steadiness is measured on.
@@ -159,6 +160,9 @@ pub struct Clip<'a> {
     rule: &'a Rule<'a>,
     playback: Playback,
     state: Tensor,
+    frame: Tensor,
+    /// How many cells further the content of each is to be shown.
+    shifts: Vec<f32>,
     /// The frame that is shown.
     pub shot: Shot,
 }
@@ -166,43 +170,50 @@ pub struct Clip<'a> {
 impl<'a> Clip<'a> {
     /// The first frame of a shot, 1 x 3 x H x W, warmed up.
     pub fn start(rule: &'a Rule<'a>, playback: Playback, shot: Shot, frame: &Tensor) -> Self {
-        let start = rule.automaton().start(frame);
+        let start = rule.automaton().start(frame, 1.0);
+        let state = rule.steps(&start, playback.warmup);
         Self {
             rule,
             playback,
-            state: rule.steps(&start, playback.warmup),
+            shifts: vec![0.0; (2 * state.size()[2] * state.size()[3]) as usize],
+            state,
+            frame: frame.shallow_clone(),
             shot,
         }
     }
 
     /// What is shown: 1 x 3 x H x W in [0, 1].
     pub fn picture(&self) -> Tensor {
-        let frozen = self.rule.automaton().architecture().frozen() as i64;
-        (self.state.narrow(1, frozen, 3) + 0.5).clamp(0.0, 1.0)
+        let (rows, columns) = (self.state.size()[2], self.state.size()[3]);
+        let shifts = Tensor::from_slice(&self.shifts).reshape([1, 2, rows, columns]);
+        let canvas = Canvas {
+            frames: self.frame.shallow_clone(),
+            stroke: 1.0,
+            shifts: Some(shifts.to(self.frame.device())),
+        };
+        let unfrozen = unfrozen(self.rule.automaton(), &self.state);
+        self.rule.picture(&unfrozen, Some(&canvas)).clamp(0.0, 1.0)
     }
 
     /// Goes on to another frame, with the state moved along or left where it is.
     pub fn next(&mut self, content: &Content, shot: Shot, follow: bool) {
         let automaton = self.rule.automaton();
-        let (height, width) = (self.state.size()[2], self.state.size()[3]);
-        let (w, h) = (width as usize, height as usize);
-        let start = automaton.start(&content.frame(&shot, w, h));
+        let (height, width) = (self.frame.size()[2] as usize, self.frame.size()[3] as usize);
+        self.frame = content.frame(&shot, width, height);
+        let start = automaton.start(&self.frame, 1.0);
         let frozen = automaton.architecture().frozen() as i64;
-        let updated = automaton.architecture().updated() as i64;
-        let mut unfrozen = self.state.narrow(1, frozen, updated);
-        if follow {
-            let (flow, covered) = shot.flow(&self.shot, w, h);
-            let change = Change {
-                source: start.narrow(1, 0, frozen),
-                grid: grid(&flow, w, h, automaton.device()),
-                covered: Tensor::from_slice(&covered)
-                    .reshape([1, 1, height, width])
-                    .to(automaton.device()),
-                fresh: start.narrow(1, frozen, updated),
-            };
-            unfrozen = change.apply(&unfrozen);
-        }
-        self.state = Tensor::cat(&[&start.narrow(1, 0, frozen), &unfrozen], 1);
+        let flow = follow.then(|| shot.flow(&self.shot, width, height));
+        let cells = automaton.cells([height, width], 1.0);
+        let moved = Moved::along(flow, [height, width], cells.as_deref(), &mut self.shifts);
+        let change = Change {
+            source: start.narrow(1, 0, frozen),
+            grid: moved.grid.to(automaton.device()),
+            sampling: moved.sampling,
+            covered: moved.covered.to(automaton.device()),
+            fresh: unfrozen(automaton, &start),
+        };
+        let unfrozen = change.apply(&unfrozen(automaton, &self.state));
+        self.state = Tensor::cat(&[&change.source, &unfrozen], 1);
         self.shot = shot;
         self.run();
     }

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use crate::data::content::Content;
 use crate::data::motion::Shot;
 use crate::reports::evaluation::Clip;
-use crate::rule::automaton::Automaton;
+use crate::rule::automaton::{Automaton, Canvas, unfrozen};
 use nca::model::Playback;
 
 /// Pixels between the pictures of a sheet.
@@ -26,12 +26,16 @@ pub fn stills(automaton: &Automaton, playback: Playback, content: &Content) -> R
         let picture = content.picture(i);
         let picture = picture.internal_upsample_bilinear2d_aa(size, false, None, None);
         let picture = picture.clamp(0.0, 1.0);
-        let mut state = automaton.start(&picture);
-        let frozen = automaton.architecture().frozen() as i64;
+        let mut state = automaton.start(&picture, 1.0);
+        let canvas = Canvas {
+            frames: picture.shallow_clone(),
+            stroke: 1.0,
+            shifts: None,
+        };
         let mut row = vec![picture];
         for steps in [playback.warmup, LATER] {
             state = rule.steps(&state, steps);
-            row.push(state.narrow(1, frozen, 3) + 0.5);
+            row.push(rule.picture(&unfrozen(automaton, &state), Some(&canvas)));
         }
         row
     });

@@ -1,8 +1,12 @@
 //! The automaton in tch: any architecture, differentiable, on any device.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use rand::{Rng, RngExt};
 use tch::{Device, Kind, Tensor};
 
+use crate::rule::cells::Cells;
 use crate::rule::fused::{Fused, Shape};
 use nca::model::{Architecture, Border, Card, Layer, Model, Playback, Source};
 use nca::source::{LUMA, SHIFTS, rolls};
@@ -13,10 +17,14 @@ pub struct Automaton {
     /// Weight (outputs x inputs) and, where there is one, bias (outputs) of each layer, first to
     /// last.
     layers: Vec<(Tensor, Option<Tensor>)>,
+    /// The same of the painter; none: cells are pixels.
+    painter: Vec<(Tensor, Option<Tensor>)>,
     /// sobel_x, sobel_y and the laplacian, scaled: 3 x 3 x 3.
     filters: Tensor,
     /// Kernel of each blur along one axis.
     blurs: Vec<(i64, Tensor)>,
+    /// Those of the sizes of pictures that were used last.
+    cells: RefCell<Vec<(f32, Rc<Cells>)>>,
 }
 
 /// How the parameters of a new automaton are drawn.
@@ -37,54 +45,66 @@ impl Automaton {
         rng: &mut impl Rng,
         device: Device,
     ) -> Self {
-        let shapes = architecture.layers();
-        let last = shapes.len() - 1;
-        let layers = shapes.iter().enumerate().map(|(i, &(outputs, inputs))| {
-            let bound = (inputs as f64).sqrt().recip();
-            let mut draw = |n: usize| -> Vec<f32> {
-                (0..n)
-                    .map(|_| match initialisation {
-                        Initialisation::Still if i == last => 0.0,
-                        // Uniform within sqrt(3) has variance 1.
-                        Initialisation::Still => bound * 3_f64.sqrt() * rng.random_range(-1.0..1.0),
-                        Initialisation::Scaled(factor) => {
-                            bound * factor * rng.random_range(-1.0..1.0)
-                        }
-                    })
-                    .map(|value: f64| value as f32)
-                    .collect()
-            };
-            let weights = draw(outputs * inputs);
-            let bias = match initialisation {
-                Initialisation::Still => vec![0.0; outputs],
-                Initialisation::Scaled(_) => draw(outputs),
-            };
-            Layer {
-                outputs,
-                inputs,
-                weights,
-                bias: Some(bias),
-            }
-        });
-        Self::of_layers(architecture, &layers.collect::<Vec<_>>(), device)
+        let mut layers = |shapes: Vec<(usize, usize)>, last_scale: f64| -> Vec<Layer> {
+            let last = shapes.len().saturating_sub(1);
+            let layers = shapes.iter().enumerate().map(|(i, &(outputs, inputs))| {
+                let bound = (inputs as f64).sqrt().recip();
+                let mut draw = |n: usize| -> Vec<f32> {
+                    (0..n)
+                        .map(|_| match initialisation {
+                            Initialisation::Still if i == last && last_scale == 0.0 => 0.0,
+                            // Uniform within sqrt(3) has variance 1.
+                            Initialisation::Still => {
+                                let scale = if i == last { last_scale } else { 1.0 };
+                                scale * bound * 3_f64.sqrt() * rng.random_range(-1.0..1.0)
+                            }
+                            Initialisation::Scaled(factor) => {
+                                bound * factor * rng.random_range(-1.0..1.0)
+                            }
+                        })
+                        .map(|value: f64| value as f32)
+                        .collect()
+                };
+                let weights = draw(outputs * inputs);
+                let bias = match initialisation {
+                    Initialisation::Still => vec![0.0; outputs],
+                    Initialisation::Scaled(_) => draw(outputs),
+                };
+                Layer {
+                    outputs,
+                    inputs,
+                    weights,
+                    bias: Some(bias),
+                }
+            });
+            layers.collect()
+        };
+        let rule = layers(architecture.layers(), 0.0);
+        // A painter that shows nothing of the hidden channels would teach them nothing.
+        let painter = layers(architecture.painter_layers(), 0.2);
+        Self::of_layers(architecture, &rule, &painter, device)
     }
 
-    /// The automaton of a model without a painter; of another it panics.
+    /// The automaton of a model.
     pub fn of(model: &Model, device: Device) -> Self {
-        Self::of_layers(&model.architecture, &model.layers, device)
+        Self::of_layers(&model.architecture, &model.layers, &model.painter, device)
     }
 
-    fn of_layers(architecture: &Architecture, layers: &[Layer], device: Device) -> Self {
-        assert!(architecture.painter.is_none(), "painters are not trained");
-        let layers = layers
-            .iter()
-            .map(|layer| {
+    fn of_layers(
+        architecture: &Architecture,
+        layers: &[Layer],
+        painter: &[Layer],
+        device: Device,
+    ) -> Self {
+        let tensors = |layers: &[Layer]| {
+            let tensors = layers.iter().map(|layer| {
                 let shape = [layer.outputs as i64, layer.inputs as i64];
                 let weights = Tensor::from_slice(&layer.weights).reshape(shape);
                 let bias = layer.bias.as_deref().map(Tensor::from_slice);
                 (weights.to(device), bias.map(|bias| bias.to(device)))
-            })
-            .collect();
+            });
+            tensors.collect()
+        };
         let (sobel, laplacian) = (
             architecture.filter_scale.sobel,
             architecture.filter_scale.laplacian,
@@ -103,9 +123,11 @@ impl Automaton {
             .collect();
         Self {
             architecture: architecture.clone(),
-            layers,
+            layers: tensors(layers),
+            painter: tensors(painter),
             filters: Tensor::stack(&[&sobel_x, &sobel_x.tr(), &ring], 0).to(device),
             blurs,
+            cells: RefCell::default(),
         }
     }
 
@@ -122,37 +144,68 @@ impl Automaton {
     /// The parameters by name, in the order of [`Gradients`].
     pub fn parameters(&self) -> Vec<(String, &Tensor)> {
         let mut parameters = Vec::new();
-        for (i, (weight, bias)) in self.layers.iter().enumerate() {
-            parameters.push((format!("w{}.weight", i + 1), weight));
-            parameters.extend(bias.iter().map(|bias| (format!("w{}.bias", i + 1), bias)));
+        for (letter, layers) in [("w", &self.layers), ("p", &self.painter)] {
+            for (i, (weight, bias)) in layers.iter().enumerate() {
+                let name = format!("{letter}{}", i + 1);
+                parameters.push((format!("{name}.weight"), weight));
+                parameters.extend(bias.iter().map(|bias| (format!("{name}.bias"), bias)));
+            }
         }
         parameters
     }
 
     /// The model as it stands.
     pub fn to_model(&self, playback: Playback, card: Card) -> Model {
-        let shapes = self.architecture.layers();
-        let layers = shapes
-            .iter()
-            .zip(&self.layers)
-            .map(|(&(outputs, inputs), (weight, bias))| Layer {
+        let layers = |shapes: Vec<(usize, usize)>, tensors: &[(Tensor, Option<Tensor>)]| {
+            let layers = shapes.iter().zip(tensors);
+            let layers = layers.map(|(&(outputs, inputs), (weight, bias))| Layer {
                 outputs,
                 inputs,
                 weights: values(weight),
                 bias: bias.as_ref().map(values),
-            })
-            .collect();
+            });
+            layers.collect()
+        };
         Model {
             architecture: self.architecture.clone(),
-            layers,
-            painter: Vec::new(),
+            layers: layers(self.architecture.layers(), &self.layers),
+            painter: layers(self.architecture.painter_layers(), &self.painter),
             playback,
             card,
         }
     }
 
-    /// The frozen channels of pictures, B x 3 x H x W in [0, 1]: B x F x H x W.
-    pub fn source(&self, pictures: &Tensor) -> Tensor {
+    /// How its cells lie on pictures of this height and width, with strokes of `stroke` times their usual
+    /// size; `None`: cells are pixels.
+    pub fn cells(&self, picture: [usize; 2], stroke: f32) -> Option<Rc<Cells>> {
+        /// More than are used in turn.
+        const KEPT: usize = 16;
+        self.architecture.painter.as_ref()?;
+        let mut kept = self.cells.borrow_mut();
+        let is_same = |(of, cells): &&(f32, Rc<Cells>)| *of == stroke && cells.picture() == picture;
+        if let Some((_, cells)) = kept.iter().find(is_same) {
+            return Some(Rc::clone(cells));
+        }
+        let cells = Cells::new(self.architecture.cell, stroke, picture, self.device());
+        let cells = Rc::new(cells);
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((stroke, Rc::clone(&cells)));
+        Some(cells)
+    }
+
+    fn cells_of(&self, pictures: &Tensor, stroke: f32) -> Option<Rc<Cells>> {
+        let (_, _, height, width) = pictures.size4().expect("pictures have four dimensions");
+        self.cells([height as usize, width as usize], stroke)
+    }
+
+    /// The frozen channels of pictures, B x 3 x H x W in [0, 1]: B x F x h x w, of pixels or of cells for
+    /// strokes of `stroke` times their usual size.
+    pub fn source(&self, pictures: &Tensor, stroke: f32) -> Tensor {
+        if let Some(cells) = self.cells_of(pictures, stroke) {
+            return cells.source(pictures, self.architecture.source);
+        }
         let channels = match self.architecture.source {
             Source::Rgb => pictures.shallow_clone(),
             Source::ShiftShuffle => Tensor::cat(&[pictures, &shift_shuffle(pictures)], 1),
@@ -161,13 +214,14 @@ impl Automaton {
         channels - 0.5
     }
 
-    /// Start states for pictures, B x 3 x H x W in [0, 1]: B x C x H x W with noise from torch's
+    /// Start states for pictures, B x 3 x H x W in [0, 1]: B x C x h x w with noise from torch's
     /// generator.
-    pub fn start(&self, pictures: &Tensor) -> Tensor {
-        let (batch, _, height, width) = pictures.size4().expect("pictures have four dimensions");
+    pub fn start(&self, pictures: &Tensor, stroke: f32) -> Tensor {
+        let source = self.source(pictures, stroke);
+        let (batch, _, height, width) = source.size4().expect("sources have four dimensions");
         let hidden = self.architecture.updated() as i64 - 3;
         let noise = Tensor::rand([batch, hidden, height, width], (Kind::Float, self.device()));
-        Tensor::cat(&[self.source(pictures), pictures - 0.5, noise - 0.5], 1)
+        Tensor::cat(&[&source, &source.narrow(1, 0, 3), &(noise - 0.5)], 1)
     }
 
     /// The rule with its parameters as they are now, ready to be run in the fastest way there is.
@@ -185,17 +239,22 @@ impl Automaton {
     /// The same rule, computed and differentiated by torch.
     pub fn rule_in_torch(&self) -> Rule<'_> {
         let channels = self.architecture.channels as i64;
+        let leaf = |tensor: &Tensor| tensor.detach().copy().set_requires_grad(true);
         let layers = self.layers.iter().enumerate().map(|(i, (weight, bias))| {
             let weight = match i {
                 0 => self.kernel(weight, channels),
                 _ => weight.unsqueeze(-1).unsqueeze(-1),
             };
-            let leaf = |tensor: &Tensor| tensor.detach().copy().set_requires_grad(true);
+            (leaf(&weight), bias.as_ref().map(leaf))
+        });
+        let painter = self.painter.iter().map(|(weight, bias)| {
+            let weight = weight.unsqueeze(-1).unsqueeze(-1);
             (leaf(&weight), bias.as_ref().map(leaf))
         });
         Rule {
             automaton: self,
             layers: layers.collect(),
+            painter: painter.collect(),
             fused: None,
         }
     }
@@ -228,12 +287,32 @@ impl Automaton {
 /// Gradients of [`Automaton::parameters`], in their order.
 pub type Gradients = Vec<Tensor>;
 
+/// Sums of gradients of a rule's parameters, in its own form; [`Rule::finish`] says what they mean.
+#[derive(Default)]
+pub struct Sums {
+    rule: Gradients,
+    painter: Gradients,
+}
+
+/// What a painter looks at.
+pub struct Canvas {
+    /// B x 3 x H x W in [0, 1].
+    pub frames: Tensor,
+    /// Size of the strokes.
+    pub stroke: f32,
+    /// How many cells further the content of each is to be shown, along y and x, B x 2 x n x m; `None`: it
+    /// is where it is.
+    pub shifts: Option<Tensor>,
+}
+
 /// An automaton's rule with its parameters as they were when it was made.
 pub struct Rule<'a> {
     automaton: &'a Automaton,
     /// Leaves of the graph, as kernels of convolutions.
     layers: Vec<(Tensor, Option<Tensor>)>,
-    /// The same for the processor, where that is the device.
+    /// The same of the painter.
+    painter: Vec<(Tensor, Option<Tensor>)>,
+    /// The rule for the processor, where that is the device.
     fused: Option<Fused>,
 }
 
@@ -262,7 +341,7 @@ impl Rule<'_> {
     /// The gradient of [`Self::step`]: given that of what comes out, returns that of `state` and
     /// adds those of the parameters to `sums`. The step is computed again, so that nothing of it
     /// had to be kept. The frozen channels learn nothing: their gradients mean nothing.
-    pub fn step_backward(&self, state: &Tensor, gradient: &Tensor, sums: &mut Gradients) -> Tensor {
+    pub fn step_backward(&self, state: &Tensor, gradient: &Tensor, sums: &mut Sums) -> Tensor {
         let Some(fused) = &self.fused else {
             return self.step_backward_in_torch(state, gradient, sums);
         };
@@ -279,7 +358,7 @@ impl Rule<'_> {
             of_parameters.push(Tensor::from_slice(&weights));
             of_parameters.extend(has_bias.as_ref().map(|_| Tensor::from_slice(&bias)));
         }
-        add_to(sums, of_parameters);
+        add_to(&mut sums.rule, of_parameters);
         out
     }
 
@@ -309,12 +388,7 @@ impl Rule<'_> {
         )
     }
 
-    fn step_backward_in_torch(
-        &self,
-        state: &Tensor,
-        gradient: &Tensor,
-        sums: &mut Gradients,
-    ) -> Tensor {
+    fn step_backward_in_torch(&self, state: &Tensor, gradient: &Tensor, sums: &mut Sums) -> Tensor {
         let state = state.detach().set_requires_grad(true);
         let mut inputs = vec![&state];
         for (weight, bias) in &self.layers {
@@ -323,21 +397,72 @@ impl Rule<'_> {
         }
         let dot = tch::with_grad(|| (self.step_in_torch(&state) * gradient).sum(Kind::Float));
         let mut gradients = Tensor::run_backward(&[dot], &inputs, false, false);
-        add_to(sums, gradients.split_off(1));
+        add_to(&mut sums.rule, gradients.split_off(1));
         gradients.swap_remove(0)
     }
 
     /// What the sums of [`Self::step_backward`] mean for the automaton's parameters.
-    pub fn finish(&self, mut sums: Gradients) -> Gradients {
+    pub fn finish(&self, sums: Sums) -> Gradients {
+        let Sums { mut rule, painter } = sums;
         if self.fused.is_none()
-            && let Some(of_kernel) = sums.first_mut()
+            && let Some(of_kernel) = rule.first_mut()
         {
             *of_kernel = self.automaton.weight_gradient(of_kernel);
         }
         let parameters = self.automaton.parameters();
-        let sums = parameters.iter().zip(sums);
+        let sums = parameters.iter().zip(rule.into_iter().chain(painter));
         sums.map(|((_, parameter), sum)| sum.reshape(parameter.size()))
             .collect()
+    }
+
+    /// The pictures shown of states' unfrozen channels, B x (C-F) x h x w: B x 3 x H x W, in [0, 1] where
+    /// they do not overflow. `canvas` only where the automaton has a painter.
+    pub fn picture(&self, unfrozen: &Tensor, canvas: Option<&Canvas>) -> Tensor {
+        let colours = |values: &Tensor| values.narrow(1, 0, 3) + 0.5;
+        let of_canvas = canvas.and_then(|canvas| {
+            let cells = self.automaton.cells_of(&canvas.frames, canvas.stroke)?;
+            Some((canvas, cells))
+        });
+        let Some((canvas, cells)) = of_canvas else {
+            return colours(unfrozen);
+        };
+        let sampled = match &canvas.shifts {
+            Some(shifts) => cells.sample_shifted(unfrozen, shifts),
+            None => cells.sample(unfrozen),
+        };
+        let film = &canvas.frames - 0.5;
+        let detail = (&film - cells.sample(&cells.means(&film))) * 2.0;
+        let mut values = Tensor::cat(&[&sampled, &film, &detail], 1);
+        let last = self.painter.len() - 1;
+        for (i, (weight, bias)) in self.painter.iter().enumerate() {
+            values = values.conv2d(weight, bias.as_ref(), 1, 0, 1, 1);
+            if i < last {
+                values = leaky(&values);
+            }
+        }
+        values + colours(&sampled)
+    }
+
+    /// The gradient of [`Self::picture`]: given that of the pictures, returns that of `unfrozen` and adds
+    /// those of the painter's parameters to `sums`.
+    pub fn picture_backward(
+        &self,
+        unfrozen: &Tensor,
+        canvas: Option<&Canvas>,
+        gradient: &Tensor,
+        sums: &mut Sums,
+    ) -> Tensor {
+        let unfrozen = unfrozen.detach().set_requires_grad(true);
+        let mut inputs = vec![&unfrozen];
+        for (weight, bias) in &self.painter {
+            inputs.push(weight);
+            inputs.extend(bias);
+        }
+        let picture = tch::with_grad(|| self.picture(&unfrozen, canvas));
+        let dot = (picture * gradient).sum(Kind::Float);
+        let mut gradients = Tensor::run_backward(&[dot], &inputs, false, false);
+        add_to(&mut sums.painter, gradients.split_off(1));
+        gradients.swap_remove(0)
     }
 
     /// The state with those channels blurred that the architecture says.
@@ -364,6 +489,22 @@ impl Rule<'_> {
             Border::Replicate => x.replication_pad2d(sides),
         }
     }
+}
+
+/// The unfrozen channels of states.
+pub fn unfrozen(automaton: &Automaton, states: &Tensor) -> Tensor {
+    let architecture = automaton.architecture();
+    states.narrow(
+        1,
+        architecture.frozen() as i64,
+        architecture.updated() as i64,
+    )
+}
+
+/// Leaky rectifier of painters.
+fn leaky(values: &Tensor) -> Tensor {
+    const SLOPE: f64 = 0.1;
+    values.maximum(&(values * SLOPE))
 }
 
 fn add_to(sums: &mut Gradients, gradients: Gradients) {

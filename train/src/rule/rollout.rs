@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::rule::automaton::{Gradients, Rule};
+use crate::rule::automaton::{Canvas, Gradients, Rule, Sums};
 
 /// Steps on one frame.
 pub struct Segment {
@@ -14,32 +14,51 @@ pub struct Segment {
     pub change: Option<Change>,
     /// How many steps follow.
     pub steps: usize,
+    /// What is painted on then; `None`: there is no painter.
+    pub canvas: Option<Canvas>,
 }
 
 /// Another frame.
 pub struct Change {
     /// Its frozen channels, B x F x H x W.
     pub source: Tensor,
-    /// Where the state comes from, as grid_sample takes it, B x H x W x 2; the unfrozen channels
-    /// are sampled bicubically, as the stylizer does when it follows motion.
+    /// Where the state comes from, as grid_sample takes it, B x h x w x 2.
     pub grid: Tensor,
+    /// How the unfrozen channels are sampled there.
+    pub sampling: Sampling,
     /// 1 where the state comes from somewhere, 0 where it is uncovered: B x 1 x H x W.
     pub covered: Tensor,
     /// What the unfrozen channels are where it is uncovered: B x (C-F) x H x W.
     pub fresh: Tensor,
 }
 
+/// How a state is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// Between pixels, as the stylizer does when it follows motion.
+    Bicubic,
+    /// By whole cells, where a painter makes up for the rest.
+    Nearest,
+}
+
 impl Change {
-    pub(crate) fn apply(&self, unfrozen: &Tensor) -> Tensor {
-        let moved = sample(unfrozen, &self.grid);
+    /// The unfrozen channels, B x (C-F) x h x w, as they are before the steps.
+    pub fn apply(&self, unfrozen: &Tensor) -> Tensor {
+        const NEAREST: i64 = 1;
+        let moved = match self.sampling {
+            Sampling::Bicubic => sample(unfrozen, &self.grid),
+            Sampling::Nearest => unfrozen.grid_sampler_2d(&self.grid, NEAREST, BORDER, false),
+        };
         &self.covered * moved + (1.0 - &self.covered) * &self.fresh
     }
 }
 
+/// Of grid_sample: what lies beyond the edge is the nearest.
+const BORDER: i64 = 1;
+
 /// Samples B x C x H x W bicubically; beyond the edge lies the nearest pixel.
 pub fn sample(values: &Tensor, grid: &Tensor) -> Tensor {
     const BICUBIC: i64 = 2;
-    const BORDER: i64 = 1;
     values.grid_sampler_2d(grid, BICUBIC, BORDER, false)
 }
 
@@ -90,7 +109,8 @@ impl Rollout {
                 state = rule.step(&state);
             }
             states.push(kept);
-            pictures.push(state.narrow(1, frozen, 3) + 0.5);
+            let unfrozen = state.narrow(1, frozen, updated);
+            pictures.push(rule.picture(&unfrozen, segment.canvas.as_ref()));
         }
         let leaf = |tensor: Tensor| tensor.detach().set_requires_grad(true);
         Self {
@@ -123,17 +143,22 @@ impl Rollout {
             gradient.defined().then_some(gradient)
         };
         let mut gradient = of(&self.end).unwrap_or_else(|| self.end.zeros_like());
-        let mut sums = Gradients::new();
-        for (((segment, before), states), picture) in self
+        let mut sums = Sums::default();
+        let after: Vec<_> = self.before.iter().skip(1).chain([&self.end]).collect();
+        for ((((segment, before), after), states), picture) in self
             .segments
             .iter()
             .zip(&self.before)
+            .zip(after)
             .zip(&self.states)
             .zip(&self.pictures)
             .rev()
         {
             if let Some(shown) = of(picture) {
-                let _ = gradient.narrow(1, frozen, 3).g_add_(&shown);
+                let unfrozen = after.narrow(1, frozen, updated);
+                let canvas = segment.canvas.as_ref();
+                let shown = rule.picture_backward(&unfrozen, canvas, &shown, &mut sums);
+                let _ = gradient.narrow(1, frozen, updated).g_add_(&shown);
             }
             let length = stretch(segment.steps);
             for (i, first) in states.iter().enumerate().rev() {

@@ -33,9 +33,13 @@ pub struct Progress {
     pub smoothed: Option<f64>,
     /// What the states in the pool look at.
     pub shots: Vec<Option<Shot>>,
+    /// How large their strokes are; empty: as large as usual.
+    #[serde(default)]
+    pub strokes: Vec<f32>,
 }
 
-/// Progress and tensors: parameters by their names, `adam.N.mean` and `adam.N.square`, `pool.N`.
+/// Progress and tensors: parameters by their names, `adam.N.mean` and `adam.N.square`, `pool.N` and
+/// `pool.N.shifts`.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// Where the run stands.

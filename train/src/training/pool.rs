@@ -14,6 +14,10 @@ pub struct Entry {
     pub state: Tensor,
     /// The frame that the frozen channels are of; `None` where nothing moves.
     pub shot: Option<Shot>,
+    /// Size of its strokes.
+    pub stroke: f32,
+    /// How many cells further the content of each is to be shown: 2 x h x w; `None`: it is where it is.
+    pub shifts: Option<Tensor>,
 }
 
 /// A pool of states, after Mordvintsev et al., "Growing Neural Cellular Automata" (Distill 2020).
@@ -41,14 +45,24 @@ impl Pool {
         self.entries = entries;
     }
 
-    /// Takes out `n` random states; fewer, if there are not so many.
-    pub fn take(&mut self, n: usize, rng: &mut impl Rng) -> Vec<Entry> {
-        (0..n.min(self.entries.len()))
-            .map(|_| {
-                let i = rng.random_range(0..self.entries.len());
-                self.entries.swap_remove(i)
-            })
-            .collect()
+    /// Takes out `n` random states with strokes of this size; fewer, if there are not so many.
+    pub fn take(&mut self, n: usize, stroke: f32, rng: &mut impl Rng) -> Vec<Entry> {
+        let mut taken = Vec::new();
+        while taken.len() < n {
+            let fitting = |(i, entry): (usize, &Entry)| (entry.stroke == stroke).then_some(i);
+            let fitting: Vec<_> = self
+                .entries
+                .iter()
+                .enumerate()
+                .filter_map(fitting)
+                .collect();
+            if fitting.is_empty() {
+                break;
+            }
+            let i = fitting[rng.random_range(0..fitting.len())];
+            taken.push(self.entries.swap_remove(i));
+        }
+        taken
     }
 
     /// Puts states back, except those that have gone out of bounds. Where the pool is full, a

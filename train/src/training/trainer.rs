@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use tch::Tensor;
 
 use crate::TrainError;
 use crate::recipes::recipe::{Losses, Recipe};
@@ -180,7 +181,11 @@ impl Trainer {
         let entries = self.recipe.pool().entries();
         for (i, entry) in entries.iter().enumerate() {
             tensors.insert(format!("pool.{i}"), entry.state.shallow_clone());
+            if let Some(shifts) = &entry.shifts {
+                tensors.insert(format!("pool.{i}.shifts"), shifts.shallow_clone());
+            }
         }
+        let strokes = entries.iter().map(|entry| entry.stroke).collect();
         let shots = entries.iter().map(|entry| entry.shot.clone()).collect();
         Checkpoint {
             progress: Progress {
@@ -191,6 +196,7 @@ impl Trainer {
                 seconds: self.seconds(),
                 smoothed: self.smoothed,
                 shots,
+                strokes,
             },
             tensors,
         }
@@ -225,6 +231,10 @@ impl Trainer {
             Ok::<_, String>(Entry {
                 state: tensor(&format!("pool.{i}"))?.shallow_clone(),
                 shot: shot.clone(),
+                stroke: progress.strokes.get(i).copied().unwrap_or(1.0),
+                shifts: tensor(&format!("pool.{i}.shifts"))
+                    .ok()
+                    .map(Tensor::shallow_clone),
             })
         });
         let entries = entries.collect::<Result<_, _>>()?;

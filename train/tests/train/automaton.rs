@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nca::model::Model;
-use nca_train::rule::automaton::{Automaton, Gradients};
+use nca_train::rule::automaton::{Automaton, Sums};
 use tch::{Device, Kind, Tensor};
 
 use crate::common::{Golden, published_models};
@@ -30,7 +30,7 @@ fn check(model: &Path, golden: &Path) {
     let frame = golden.picture("frame0");
     let pixels = Tensor::from_slice(&frame.pixels).to_kind(Kind::Float) / 255.0;
     let shape = [frame.size.height as i64, frame.size.width as i64, 3];
-    let source = automaton.source(&pixels.reshape(shape).permute([2, 0, 1]).unsqueeze(0));
+    let source = automaton.source(&pixels.reshape(shape).permute([2, 0, 1]).unsqueeze(0), 1.0);
     let off = distance(&source, &start.narrow(1, 0, source.size()[1]));
     assert!(off <= 1e-6, "{name}: the source is off by {off:e}");
 
@@ -94,7 +94,7 @@ fn gradients_agree_with_torch() {
             let gradient = Tensor::randn([batch, channels, height, width], options);
 
             let [torch, fused] = [automaton.rule_in_torch(), automaton.rule()].map(|rule| {
-                let mut sums = Gradients::new();
+                let mut sums = Sums::default();
                 // Twice, since they are summed.
                 let _ = rule.step_backward(&state, &gradient, &mut sums);
                 let of_state = rule.step_backward(&state, &gradient, &mut sums);

@@ -56,7 +56,15 @@ const SMALL: [&str; 13] = [
     "--iterations",
 ];
 
+/// A small automaton on pixels, which takes less time than one with a painter.
 fn small(folder: &Path, iterations: &str, out: &str) -> Command {
+    let mut command = painting(folder, iterations, out);
+    command.args(["--preset", "pixel-live"]);
+    command
+}
+
+/// What is trained where nothing else is asked for.
+fn painting(folder: &Path, iterations: &str, out: &str) -> Command {
     let mut command = train(folder, &SMALL);
     command.args([iterations, "-o", out]);
     command

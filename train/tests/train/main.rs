@@ -10,6 +10,7 @@ mod film;
 mod guide;
 mod losses;
 mod notebook;
+mod painter;
 mod prompt;
 mod rollout;
 mod trainer;

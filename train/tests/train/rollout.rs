@@ -4,23 +4,21 @@ use nca::model::Model;
 use nca_train::data::content::grid;
 use nca_train::data::motion::Shot;
 use nca_train::rule::automaton::Automaton;
-use nca_train::rule::rollout::{Change, Rollout, Segment};
+use nca_train::rule::rollout::{Change, Rollout, Sampling, Segment};
 use tch::{Device, Kind, Tensor};
 
 const SIZE: usize = 24;
 
 /// Three segments: steps, a frame that has moved, one whose state stays where it is.
-fn segments(automaton: &Automaton) -> Vec<Segment> {
+fn segments(automaton: &Automaton, starts: &[Tensor; 2]) -> Vec<Segment> {
     let architecture = automaton.architecture();
     let (frozen, updated) = (architecture.frozen() as i64, architecture.updated() as i64);
     let n = SIZE as i64;
-    tch::manual_seed(2);
-    let change = |flow: &[f32], covered: &[f32]| {
-        let frame = Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu));
-        let start = automaton.start(&frame);
+    let change = |start: &Tensor, flow: &[f32], covered: &[f32]| {
         Some(Change {
             source: start.narrow(1, 0, frozen),
             grid: grid(flow, SIZE, SIZE, Device::Cpu),
+            sampling: Sampling::Bicubic,
             covered: Tensor::from_slice(covered).reshape([1, 1, n, n]),
             fresh: start.narrow(1, frozen, updated),
         })
@@ -28,20 +26,27 @@ fn segments(automaton: &Automaton) -> Vec<Segment> {
     let shot = Shot::pan(0, [100, 100], [2.3, -1.4]);
     let (flow, covered) = shot.next(SIZE).flow(&shot, SIZE, SIZE);
     assert!(covered.contains(&0.0) && covered.contains(&1.0));
-    let moved = change(&flow, &covered);
-    let stayed = change(&Shot::still_grid(SIZE, SIZE), &vec![1.0; SIZE * SIZE]);
+    let moved = change(&starts[0], &flow, &covered);
+    let stayed = change(
+        &starts[1],
+        &Shot::still_grid(SIZE, SIZE),
+        &vec![1.0; SIZE * SIZE],
+    );
     vec![
         Segment {
             change: None,
             steps: 3,
+            canvas: None,
         },
         Segment {
             change: moved,
             steps: 2,
+            canvas: None,
         },
         Segment {
             change: stayed,
             steps: 2,
+            canvas: None,
         },
     ]
 }
@@ -64,13 +69,18 @@ fn gradients_lead_through_frames() {
         let automaton = Automaton::of(&model, Device::Cpu);
         tch::manual_seed(1);
         let n = SIZE as i64;
-        let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)));
+        let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)), 1.0);
+        // Drawn once: other tests draw from the same generator.
+        let starts = [(); 2].map(|()| {
+            let frame = Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu));
+            automaton.start(&frame, 1.0)
+        });
         let run = |automaton: &Automaton| {
-            let rollout = Rollout::run(&automaton.rule(), &start, segments(automaton));
+            let rollout = Rollout::run(&automaton.rule(), &start, segments(automaton, &starts));
             loss(&rollout).double_value(&[])
         };
         let ways = [automaton.rule(), automaton.rule_in_torch()].map(|rule| {
-            let rollout = Rollout::run(&rule, &start, segments(&automaton));
+            let rollout = Rollout::run(&rule, &start, segments(&automaton, &starts));
             rollout.backward(&rule, &loss(&rollout))
         });
         for (((parameter, value), fused), torch) in
@@ -110,12 +120,13 @@ fn states_that_are_not_kept_are_computed_again() {
     let automaton = Automaton::of(&model, Device::Cpu);
     tch::manual_seed(1);
     let n = SIZE as i64;
-    let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)));
+    let start = automaton.start(&Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)), 1.0);
     for rule in [automaton.rule(), automaton.rule_in_torch()] {
         let gradients = [vec![27], vec![13, 14]].map(|steps| {
             let segments = steps.into_iter().map(|steps| Segment {
                 change: None,
                 steps,
+                canvas: None,
             });
             let rollout = Rollout::run(&rule, &start, segments.collect());
             let last = rollout.pictures().len() - 1;

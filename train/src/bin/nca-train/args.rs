@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
         "style", "prompt", "prompt_picture", "aesthetic", "content", "out", "overwrite", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
-        "temporal_weight", "age_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
+        "gram_weight", "light_weight", "levels", "temporal_weight", "age_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
         "warmup", "steps", "from",
     ])]
     pub resume: Option<PathBuf>,
@@ -101,13 +101,17 @@ pub struct Args {
     /// Ends after this time: 90s, 20m, 3h.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub max_time: Option<Duration>,
-    /// Width and height of what is trained on, in pixels: 128, or 224 for the recipe notebook.
+    /// Width and height of what is trained on, in pixels: 192 for presets with cells, 128 for those without,
+    /// 224 for the recipe notebook.
     #[arg(long, value_name = "N", value_parser = length)]
     pub size: Option<usize>,
     /// Longest side that the style picture is made smaller to, in pixels: the smaller, the finer its
-    /// strokes. 288, or 224 for the recipe notebook.
+    /// strokes. 512 for presets with cells, 288 for those without, 224 for the recipe notebook.
     #[arg(long, value_name = "N", value_parser = length)]
     pub style_size: Option<usize>,
+    /// Sizes at which styles are compared, each half of the last: 2 for presets with cells, else 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub levels: Option<u8>,
     /// States an iteration.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = count)]
     pub batch: usize,
@@ -134,9 +138,16 @@ pub struct Args {
     /// Weight of the colours.
     #[arg(long, value_name = "X", default_value_t = 2.0, value_parser = weight)]
     pub colour_weight: f64,
-    /// Weight of what the source shows.
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = weight)]
-    pub content_weight: f64,
+    /// Weight of the Gram matrices of features; 1 for presets with cells, else 0.
+    #[arg(long, value_name = "X", value_parser = weight)]
+    pub gram_weight: Option<f64>,
+    /// Weight of what the source shows: 0.7 for presets with cells, else 1.
+    #[arg(long, value_name = "X", value_parser = weight)]
+    pub content_weight: Option<f64>,
+    /// Weight of light and dark places that stay lighter and darker than others: 1 for presets with
+    /// cells, else 0.
+    #[arg(long, value_name = "X", value_parser = weight)]
+    pub light_weight: Option<f64>,
     /// Weight of steadiness from frame to frame.
     #[arg(long, value_name = "X", default_value_t = 8.0, value_parser = weight)]
     pub temporal_weight: f64,
@@ -159,10 +170,14 @@ pub enum RecipeName {
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum PresetName {
-    /// Fast enough for 1280x720 on a laptop's processor.
+    /// Cells of 4x4 pixels and a small painter, for live video.
     Live,
-    /// Richer, for files and graphics cards.
+    /// Cells of 2x2 pixels and a larger painter, for files and graphics cards.
     Fine,
+    /// A small automaton on pixels.
+    PixelLive,
+    /// A larger automaton on pixels.
+    PixelFine,
     /// That of the published training notebooks.
     Notebook,
 }
@@ -172,6 +187,8 @@ impl PresetName {
         match self {
             Self::Live => "live",
             Self::Fine => "fine",
+            Self::PixelLive => "pixel-live",
+            Self::PixelFine => "pixel-fine",
             Self::Notebook => "notebook",
         }
     }

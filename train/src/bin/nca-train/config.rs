@@ -23,7 +23,14 @@ pub struct Config {
     pub features: Features,
     pub extent: Extent,
     pub style_weights: StyleWeights,
+    /// Sizes of pictures that the style is compared at, each half of the last.
+    #[serde(default = "one")]
+    pub levels: usize,
     pub seed: u64,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What is learned.
@@ -79,54 +86,67 @@ pub enum Features {
 
 /// What is taken where nothing else is asked for.
 struct Defaults {
-    preset: &'static str,
     iterations: u64,
     size: usize,
     style_size: usize,
+    levels: usize,
     pool: usize,
     rate: f64,
+    content_weight: f64,
+    gram_weight: f64,
+    light_weight: f64,
 }
 
-const MOVING: Defaults = Defaults {
-    preset: "live",
+/// For cells and a painter.
+const CELLS: Defaults = Defaults {
     iterations: 3000,
-    size: 128,
-    style_size: 288,
+    size: 192,
+    style_size: 512,
+    levels: 2,
     pool: 64,
     rate: 2e-3,
+    content_weight: 0.7,
+    gram_weight: 1.0,
+    light_weight: 1.0,
+};
+
+/// For automata on pixels.
+const PIXELS: Defaults = Defaults {
+    size: 128,
+    style_size: 288,
+    levels: 1,
+    content_weight: 1.0,
+    gram_weight: 0.0,
+    light_weight: 0.0,
+    ..CELLS
 };
 
 const NOTEBOOK: Defaults = Defaults {
-    preset: "notebook",
     iterations: 4000,
     size: 224,
     style_size: 224,
     pool: 400,
     rate: 1e-3,
+    ..PIXELS
 };
 
 impl Config {
     /// That of a new run.
     pub fn of(args: &Args, features: Features, clip: Option<PathBuf>) -> anyhow::Result<Self> {
         let out = args.out.clone().context("--out is needed, or --resume")?;
-        let (recipe, defaults) = match args.recipe {
-            RecipeName::Moving => (Recipe::Moving, MOVING),
-            RecipeName::Notebook => (Recipe::Notebook, NOTEBOOK),
+        let (recipe, preset) = match args.recipe {
+            RecipeName::Moving => (Recipe::Moving, "live"),
+            RecipeName::Notebook => (Recipe::Notebook, "notebook"),
         };
         let absolute = |path: &Path| std::path::absolute(path);
         let (beginning, architecture, playback) = match &args.from {
             Some(path) => {
                 let model = Model::load(path)?;
-                ensure!(
-                    model.architecture.painter.is_none(),
-                    "{} has a painter, which nca-train does not train",
-                    path.display()
-                );
                 let beginning = Beginning::Model(absolute(path)?);
                 (beginning, model.architecture, model.playback)
             }
             None => {
-                let name = args.preset.map_or(defaults.preset, PresetName::name);
+                let name = args.preset.map_or(preset, PresetName::name);
                 let preset = nca_train::recipes::preset::Preset::named(name)
                     .with_context(|| format!("there is no preset {name}"))?;
                 let architecture = architecture(args, preset.architecture)?;
@@ -136,6 +156,18 @@ impl Config {
                     preset.playback,
                 )
             }
+        };
+        let has_painter = architecture.painter.is_some();
+        let defaults = match recipe {
+            Recipe::Notebook => {
+                ensure!(
+                    !has_painter,
+                    "--recipe notebook trains automata without a painter: --preset notebook"
+                );
+                NOTEBOOK
+            }
+            Recipe::Moving if has_painter => CELLS,
+            Recipe::Moving => PIXELS,
         };
         Ok(Self {
             look: match (&args.style, clip) {
@@ -182,11 +214,14 @@ impl Config {
             style_weights: StyleWeights {
                 style: args.style_weight,
                 colour: args.colour_weight,
-                content: args.content_weight,
+                gram: args.gram_weight.unwrap_or(defaults.gram_weight),
+                content: args.content_weight.unwrap_or(defaults.content_weight),
+                light: args.light_weight.unwrap_or(defaults.light_weight),
                 temporal: args.temporal_weight,
                 age: args.age_weight,
                 overflow: args.overflow_weight,
             },
+            levels: args.levels.map_or(defaults.levels, usize::from),
             seed: args.seed,
         })
     }

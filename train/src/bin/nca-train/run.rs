@@ -8,6 +8,7 @@ use nca::model::{Card, Model};
 use nca::unfinished::check_target;
 use nca_train::data::content::{Content, read_picture};
 use nca_train::losses::guide::Guide;
+use nca_train::losses::picture::PictureLoss;
 use nca_train::losses::prompt::PromptLoss;
 use nca_train::networks::clip::Clip;
 use nca_train::networks::features;
@@ -200,7 +201,12 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
                     let clip = Clip::read(clip, device)?;
                     Look::Prompt(Box::new(PromptLoss::new(clip, sentences)?))
                 }
-                (_, Some(picture)) => Look::like(picture, &features),
+                (_, Some(picture)) => Look::Picture(PictureLoss::new(
+                    picture,
+                    &features,
+                    config.levels,
+                    weights.gram > 0.0,
+                )),
                 (_, None) => bail!("the run says neither a picture nor a sentence"),
             };
             let recipe = MovingStyle::new(look, content, features, playback, extent, weights);

@@ -1,0 +1,235 @@
+//! Cells and painters in tch, against what PyTorch computed, and their gradients.
+
+use nca::model::Model;
+use nca_train::data::motion::Shot;
+use nca_train::rule::automaton::{Automaton, Canvas, Sums, unfrozen};
+use nca_train::rule::rollout::{Change, Rollout, Segment};
+use nca_train::rule::shift::Moved;
+use tch::{Device, Kind, Tensor};
+
+use crate::common::{Golden, workspace};
+
+/// Model and case of each golden file.
+fn goldens() -> Vec<(String, std::path::PathBuf)> {
+    let folder = workspace().join("tests/golden/painter");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(".golden.safetensors"))
+        .collect();
+    files.sort();
+    let named = files.into_iter().map(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        (name.split('.').next().unwrap().to_owned(), path)
+    });
+    named.collect()
+}
+
+fn load(name: &str) -> Model {
+    let folder = workspace().join("tests/golden/painter");
+    Model::load(&folder.join(format!("{name}.safetensors"))).unwrap()
+}
+
+fn state(golden: &Golden, key: &str) -> Tensor {
+    let state = golden.state(key);
+    let shape = [state.channels, state.size.height, state.size.width].map(|n| n as i64);
+    Tensor::from_slice(&state.values)
+        .reshape(shape)
+        .unsqueeze(0)
+}
+
+/// 1 x 3 x H x W in [0, 1].
+fn picture(golden: &Golden, key: &str) -> Tensor {
+    let picture = golden.picture(key);
+    let shape = [picture.size.height as i64, picture.size.width as i64, 3];
+    let pixels = Tensor::from_slice(&picture.pixels).to_kind(Kind::Float) / 255.0;
+    pixels.reshape(shape).permute([2, 0, 1]).unsqueeze(0)
+}
+
+fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    (a - b).abs().max().double_value(&[])
+}
+
+#[test]
+fn cells_and_pictures_agree_with_the_goldens() {
+    let goldens = goldens();
+    assert!(goldens.len() >= 12);
+    for (name, path) in goldens {
+        let golden = Golden::read(&path);
+        let model = load(&name);
+        let automaton = Automaton::of(&model, Device::Cpu);
+        let rule = automaton.rule();
+        let stroke = golden.values("stroke")[0];
+        let pan = golden.values("pan");
+        let _guard = tch::no_grad_guard();
+        let what = path.file_name().unwrap().to_str().unwrap();
+        let same = |what: &str, found: &Tensor, expected: &Tensor, most: f64| {
+            assert_eq!(found.size(), expected.size(), "{what}");
+            let off = distance(found, expected);
+            assert!(off <= most, "{what}: off by {off:e}");
+        };
+        let frozen = model.architecture.frozen() as i64;
+        let frames = ["frame0", "frame1", "frame2"].map(|key| picture(&golden, key));
+
+        let mut at = state(&golden, "state0");
+        let source = automaton.source(&frames[0], stroke);
+        same(what, &source, &at.narrow(1, 0, frozen), 1e-5);
+        // Half a value of eight bits, and rounding.
+        let shown = 0.51 / 255.0 + 1e-3;
+        let (rows, columns) = (at.size()[2], at.size()[3]);
+        let mut shifts = vec![0.0; (2 * rows * columns) as usize];
+        let look = |key: &str, frame: &Tensor, state: &Tensor, shifts: &[f32]| {
+            let canvas = Canvas {
+                frames: frame.shallow_clone(),
+                stroke,
+                shifts: Some(Tensor::from_slice(shifts).reshape([1, 2, rows, columns])),
+            };
+            let found = rule.picture(&unfrozen(&automaton, state), Some(&canvas));
+            let what = format!("{what}: {key}");
+            same(&what, &found.clamp(0.0, 1.0), &picture(&golden, key), shown);
+        };
+        look("rgb0", &frames[0], &at, &shifts);
+        at = rule.steps(&at, 1);
+        same(what, &at, &state(&golden, "state1"), 1e-4);
+        at = rule.steps(&at, 31);
+        same(what, &at, &state(&golden, "state32"), 1e-3);
+        look("rgb32", &frames[0], &at, &shifts);
+
+        // The picture came from so many pixels away.
+        let [height, width] = [frames[0].size()[2], frames[0].size()[3]].map(|n| n as usize);
+        let cells = automaton.cells([height, width], stroke).unwrap();
+        let mut flow = Shot::still_grid(width, height);
+        // A little more, so that halves of cells are rounded as they are without rounding errors.
+        for at in flow.chunks_exact_mut(2) {
+            at[0] += 2.0 * (pan[1] + 1e-4) / width as f32;
+            at[1] += 2.0 * (pan[0] + 1e-4) / height as f32;
+        }
+        let mut follow = |at: &Tensor, frame: &Tensor| {
+            let flow = (flow.clone(), vec![1.0; width * height]);
+            let moved = Moved::along(Some(flow), [height, width], Some(&cells), &mut shifts);
+            let change = Change {
+                source: automaton.source(frame, stroke),
+                fresh: unfrozen(&automaton, at).zeros_like(),
+                grid: moved.grid,
+                sampling: moved.sampling,
+                covered: moved.covered,
+            };
+            let moved = change.apply(&unfrozen(&automaton, at));
+            (Tensor::cat(&[&change.source, &moved], 1), shifts.clone())
+        };
+        let (moved, shifts) = follow(&at, &frames[1]);
+        same(what, &moved, &state(&golden, "moved"), 1e-3);
+        look("rgb-moved", &frames[1], &moved, &shifts);
+        let (moved, shifts) = follow(&rule.steps(&moved, 2), &frames[2]);
+        same(what, &moved, &state(&golden, "skipped"), 1e-3);
+        look("rgb-skipped", &frames[2], &moved, &shifts);
+    }
+}
+
+/// A frame, then one whose content has moved, on which no step follows, then one that stays.
+fn segments(automaton: &Automaton, frames: &[Tensor; 3]) -> Vec<Segment> {
+    let size = frames[0].size()[2] as usize;
+    let cells = automaton.cells([size; 2], 1.0).unwrap();
+    let [rows, columns] = cells.count().map(|n| n as i64);
+    let mut shifts = vec![0.0; (2 * rows * columns) as usize];
+    let shot = Shot::pan(0, [100, 100], [2.3, -1.4]);
+    let flows = [None, Some(shot.next(size).flow(&shot, size, size)), None];
+    let mut segments = Vec::new();
+    for (i, (flow, steps)) in flows.into_iter().zip([3, 0, 2]).enumerate() {
+        let frame = frames[i].shallow_clone();
+        let moved = Moved::along(flow, [size; 2], Some(&cells), &mut shifts);
+        segments.push(Segment {
+            change: (i > 0).then(|| Change {
+                source: automaton.source(&frame, 1.0),
+                fresh: Tensor::full([1, 1, rows, columns], 0.1, (Kind::Float, Device::Cpu)),
+                grid: moved.grid,
+                sampling: moved.sampling,
+                covered: moved.covered,
+            }),
+            steps,
+            canvas: Some(Canvas {
+                frames: frame,
+                stroke: 1.0,
+                shifts: Some(Tensor::from_slice(&shifts).reshape([1, 2, rows, columns])),
+            }),
+        });
+    }
+    segments
+}
+
+/// The gradient against differences: a step along it changes the loss by its length.
+#[test]
+fn gradients_lead_through_painters() {
+    const SIZE: usize = 22;
+    for name in ["cells-1", "cells-2", "cells-4"] {
+        let model = load(name);
+        let automaton = Automaton::of(&model, Device::Cpu);
+        tch::manual_seed(1);
+        let n = SIZE as i64;
+        let frames = [(); 3].map(|()| Tensor::rand([1, 3, n, n], (Kind::Float, Device::Cpu)));
+        let start = automaton.start(&frames[0], 1.0);
+        let loss = |rollout: &Rollout| {
+            let pictures = rollout.pictures().iter().enumerate();
+            let terms = pictures.map(|(i, picture)| {
+                (picture - 0.1 * i as f64).square().sum(Kind::Float) * (1.0 + i as f64)
+            });
+            terms.sum::<Tensor>() + rollout.end().square().sum(Kind::Float) * 0.5
+        };
+        let rule = automaton.rule();
+        let rollout = Rollout::run(&rule, &start, segments(&automaton, &frames));
+        let gradients = rollout.backward(&rule, &loss(&rollout));
+        let parameters = automaton.parameters();
+        assert_eq!(parameters.len(), gradients.len(), "{name}");
+        for ((parameter, value), gradient) in parameters.iter().zip(&gradients) {
+            let length = gradient.norm().double_value(&[]);
+            let step = 2e-3 * value.norm().double_value(&[]).max(0.1) / length;
+            let moved = |by: f64| {
+                let moved = Automaton::of(&model, Device::Cpu);
+                for (name, value) in moved.parameters() {
+                    if name == *parameter {
+                        let _ = value.shallow_clone().g_add_(&(gradient * by));
+                    }
+                }
+                let rollout = Rollout::run(&moved.rule(), &start, segments(&moved, &frames));
+                loss(&rollout).double_value(&[])
+            };
+            let slope = (moved(step) - moved(-step)) / (2.0 * step * length);
+            println!("{name} {parameter}: {slope} and {length}");
+            assert!(
+                (slope / length - 1.0).abs() < 0.03,
+                "{name} {parameter}: {slope} instead of {length}"
+            );
+        }
+    }
+}
+
+/// What is not shown is not learned from, and all parameters have their place all the same.
+#[test]
+fn sums_of_gradients_have_the_parameters_order() {
+    let automaton = Automaton::of(&load("cells-2"), Device::Cpu);
+    let rule = automaton.rule();
+    let frames = Tensor::rand([2, 3, 16, 18], (Kind::Float, Device::Cpu));
+    let state = automaton.start(&frames, 1.0);
+    let mut sums = Sums::default();
+    let canvas = Canvas {
+        frames: frames.shallow_clone(),
+        stroke: 1.0,
+        shifts: None,
+    };
+    let gradient = frames.ones_like();
+    let of_state = rule.picture_backward(
+        &unfrozen(&automaton, &state),
+        Some(&canvas),
+        &gradient,
+        &mut sums,
+    );
+    assert_eq!(of_state.size(), unfrozen(&automaton, &state).size());
+    let _ = rule.step_backward(&state, &state.ones_like(), &mut sums);
+    let gradients = rule.finish(sums);
+    for ((name, parameter), gradient) in automaton.parameters().iter().zip(&gradients) {
+        assert_eq!(parameter.size(), gradient.size(), "{name}");
+    }
+    // A bias of the painter's last layer is in every pixel as it is.
+    let (_, last) = (0, gradients.last().unwrap());
+    assert_eq!(Vec::<f32>::try_from(last).unwrap(), [576.0; 3]);
+}
