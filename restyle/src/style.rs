@@ -227,3 +227,196 @@ impl FromArgMatches for Style {
 fn is_given(matches: &ArgMatches, name: &str) -> bool {
     matches.value_source(name) == Some(ValueSource::CommandLine)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::args::Args;
+
+    fn style(options: &[&str]) -> Result<Style, clap::Error> {
+        let args = [&["nca-restyle"], options, &["in", "out"]].concat();
+        Args::try_parse_from(args).map(|args| args.style)
+    }
+
+    #[test]
+    fn every_setting_about_pictures_has_an_option() {
+        let command = Args::command();
+        let has_option = |name: &str| {
+            command
+                .get_arguments()
+                .any(|arg| arg.get_long() == Some(name))
+        };
+        for setting in &TABLE {
+            let name = setting.name;
+            let is_said_otherwise = ["motion-quality", "reset-on-cut"].contains(&name);
+            let expected = !setting.for_pipelines && !is_said_otherwise;
+            assert_eq!(has_option(name), expected, "{name}");
+        }
+        assert!(has_option("ignore-cuts"));
+    }
+
+    #[test]
+    fn options_say_what_the_table_says() {
+        let command = Args::command();
+        for setting in with_option() {
+            let name = setting.name;
+            let option = command.get_arguments().find(|arg| arg.get_id() == name);
+            let option = option.unwrap();
+            let help = option.get_help().unwrap().to_string();
+            assert!(help.starts_with(setting.help), "{help}");
+            let default = match setting.unset {
+                Some(means) => means.to_owned(),
+                None => {
+                    let value = option.get_default_values()[0].to_str().unwrap();
+                    assert_eq!(
+                        setting.parse(value).as_ref(),
+                        Ok(&setting.default),
+                        "{name}"
+                    );
+                    value.to_owned()
+                }
+            };
+            assert!(help.ends_with(&format!("default: {default}]")), "{help}");
+            if let Kind::Choice { choices } = setting.kind {
+                let found = option.get_possible_values();
+                let found: Vec<_> = found.iter().map(PossibleValue::get_name).collect();
+                let names: Vec<_> = choices.iter().map(|choice| choice.name).collect();
+                assert_eq!(found, names);
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_those_of_the_table() {
+        for setting in with_option() {
+            let name = setting.name;
+            let (right, wrong): (Vec<String>, Vec<String>) = match setting.kind {
+                Kind::Number { least, most } => (
+                    [least, most].map(|value| value.to_string()).into(),
+                    ["NaN", "inf", "much", ""]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain([least - 0.01, most + 0.01].map(|value| value.to_string()))
+                        .collect(),
+                ),
+                Kind::Whole { least, most } => (
+                    [least, most].map(|value| value.to_string()).into(),
+                    ["1.5", "many", ""]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain([least - 1, most + 1].map(|value| value.to_string()))
+                        .collect(),
+                ),
+                Kind::Choice { choices } => (
+                    choices
+                        .iter()
+                        .map(|choice| choice.name.to_owned())
+                        .collect(),
+                    ["other", ""].map(str::to_owned).into(),
+                ),
+                _ => (vec!["some text".to_owned()], vec![]),
+            };
+            for value in right {
+                let style = style(&[&format!("--{name}={value}")]).unwrap();
+                let given: Vec<_> = style.settings.iter().collect();
+                let expected = setting.parse(&value).unwrap();
+                assert_eq!(given.len(), 1, "{name}={value}");
+                assert_eq!((given[0].0.name, given[0].1), (name, &expected));
+            }
+            for value in wrong {
+                let error = style(&[&format!("--{name}={value}")])
+                    .expect_err(name)
+                    .to_string();
+                let says_what_would_be_right = error.contains(&setting.needed())
+                    || error.contains("possible values")
+                    || value.is_empty();
+                assert!(says_what_would_be_right, "{error}");
+            }
+        }
+        assert!(style(&[]).unwrap().settings.iter().next().is_none());
+    }
+
+    #[test]
+    fn motion_and_cuts_in_their_own_words() {
+        let given = |options: &[&str]| {
+            let settings = style(options).unwrap().settings;
+            let given = settings
+                .iter()
+                .map(|(setting, value)| format!("{}={value}", setting.name));
+            given.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(given(&["--motion", "off"]), "motion=off");
+        assert_eq!(
+            given(&["--motion", "fine"]),
+            "motion=flow motion-quality=fine"
+        );
+        assert_eq!(
+            given(&["--motion", "balanced"]),
+            "motion=flow motion-quality=balanced"
+        );
+        assert_eq!(given(&["--ignore-cuts"]), "reset-on-cut=false");
+        assert_eq!(given(&["--ignore-cuts=false"]), "reset-on-cut=true");
+        assert!(style(&["--motion", "flow"]).is_err());
+        let mut alone = style(&[]).unwrap();
+        alone.complete().unwrap();
+        assert_eq!(alone.settings.text("motion-quality"), Some(MOTION));
+        let command = Args::command();
+        let motion = command.get_arguments().find(|arg| arg.get_id() == "motion");
+        assert_eq!(motion.unwrap().get_default_values(), [MOTION]);
+    }
+
+    /// Options win over the file, and the file over what is taken unless something is said.
+    #[test]
+    fn the_order_of_winning() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("look.json");
+        let settings = r#"{"version": 1, "settings": {"strength": 0.5, "scale": 0.5, "steps": 3,
+            "motion-quality": "fine", "reset-on-cut": false, "stats-interval": 5}}"#;
+        std::fs::write(&file, settings).unwrap();
+        let file = file.to_str().unwrap();
+        let mut of_the_file = style(&["--settings", file]).unwrap();
+        of_the_file.complete().unwrap();
+        assert_eq!(
+            of_the_file.settings,
+            Settings::read(Path::new(file)).unwrap()
+        );
+        // What equals the default is said all the same.
+        let options = [
+            "--scale",
+            "1",
+            "--settings",
+            file,
+            "--motion",
+            "fast",
+            "--ignore-cuts=false",
+        ];
+        let mut both = style(&options).unwrap();
+        both.complete().unwrap();
+        let options = both.settings.options();
+        assert_eq!(
+            (options.strength, options.scale, options.steps),
+            (0.5, 1.0, Some(3))
+        );
+        assert_eq!(options.motion, Some(nca::motion::Quality::Fast));
+        assert!(options.cut_threshold.is_some());
+    }
+
+    #[test]
+    fn every_option_is_in_the_manual() {
+        let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/restyle.md");
+        let manual = std::fs::read_to_string(manual).unwrap();
+        let mut command = Args::command();
+        command.build();
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            let is_clear = ["help", "version"].contains(&option);
+            assert!(
+                is_clear || manual.contains(&format!("--{option}")),
+                "--{option} is not in the manual"
+            );
+        }
+    }
+}

@@ -68,12 +68,18 @@ impl Settings {
                 limit: MAX_BYTES,
             });
         }
-        let content: Content<Self> =
-            serde_json::from_slice(&bytes).map_err(|error| SettingsError::Wrong {
-                path: path.into(),
-                line: error.line(),
-                why: without_place(&error),
-            })?;
+        let wrong = |line, why| SettingsError::Wrong {
+            path: path.into(),
+            line,
+            why,
+        };
+        // Serde would take a list for it too.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            let why = "a file of settings is {\"version\": 1, \"settings\": {...}}";
+            return Err(wrong(1, why.into()));
+        }
+        let content: Content<Self> = serde_json::from_slice(&bytes)
+            .map_err(|error| wrong(error.line(), without_place(&error)))?;
         let mut settings = content.settings;
         settings.move_model(|model| {
             let folder = path.parent()?;

@@ -128,6 +128,21 @@ impl Setting {
         }
     }
 
+    /// The help with what it means to leave the setting open, and what a change does; for those who can
+    /// change it while frames pass.
+    pub fn description(&self) -> String {
+        let mut description = self.help.to_owned();
+        if let Some(means) = self.unset {
+            let number = self.unset_number();
+            let unset = number.map_or("unset".into(), |number| number.to_string());
+            description += &format!("; {unset}: {means}");
+        }
+        if let Some(on_change) = self.on_change {
+            description += &format!(". {on_change}");
+        }
+        description
+    }
+
     /// From where to where it goes, "0 to 1", if both ends are near enough to tell somebody something.
     pub fn range(&self) -> Option<String> {
         match self.kind {

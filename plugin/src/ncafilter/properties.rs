@@ -8,7 +8,7 @@ use nca::settings::{Change, Choice, Kind, Setting, Settings, Value};
 
 /// The property of a setting.
 pub(super) fn spec(setting: &Setting) -> glib::ParamSpec {
-    let help = blurb(setting);
+    let help = setting.description();
     let default = property_value(setting, &setting.default);
     let of_type = "the default of a setting has its type";
     match setting.kind {
@@ -91,20 +91,6 @@ fn flags(setting: &Setting) -> glib::ParamFlags {
         Change::EveryFrame => gst::PARAM_FLAG_MUTABLE_PLAYING | gst::PARAM_FLAG_CONTROLLABLE,
     };
     glib::ParamFlags::READWRITE | changes
-}
-
-/// The help of a setting, with what it means to leave it open, and what a change does.
-fn blurb(setting: &Setting) -> String {
-    let mut blurb = setting.help.to_owned();
-    if let Some(means) = setting.unset {
-        let number = setting.unset_number();
-        let unset = number.map_or("unset".into(), |number| number.to_string());
-        blurb += &format!("; {unset}: {means}");
-    }
-    if let Some(on_change) = setting.on_change {
-        blurb += &format!(". {on_change}");
-    }
-    blurb
 }
 
 /// The least that the property of a whole number can be.
