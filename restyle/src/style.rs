@@ -250,7 +250,7 @@ mod tests {
                 .get_arguments()
                 .any(|arg| arg.get_long() == Some(name))
         };
-        for setting in &TABLE {
+        for setting in TABLE {
             let name = setting.name;
             let is_said_otherwise = ["motion-quality", "reset-on-cut"].contains(&name);
             let expected = !setting.for_pipelines && !is_said_otherwise;

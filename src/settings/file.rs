@@ -161,7 +161,7 @@ impl<'de> Deserialize<'de> for Settings {
                         let twice = format!("{} is there twice; once is needed", quoted(&name));
                         return Err(M::Error::custom(twice));
                     }
-                    let value = setting.from_json(map.next_value()?);
+                    let value = setting.read_json(map.next_value()?);
                     let set = value.and_then(|value| settings.set(&name, value));
                     set.map_err(M::Error::custom)?;
                 }

@@ -108,9 +108,12 @@ impl Setting {
     /// Says which names there are.
     pub fn named(name: &str) -> Result<&'static Self, SettingError> {
         let mut named = TABLE.iter().filter(|setting| setting.name == name);
-        named.next().ok_or_else(|| SettingError::Unknown {
-            name: quoted(name),
-            known: TABLE.each_ref().map(|setting| setting.name).join(", "),
+        named.next().ok_or_else(|| {
+            let known: Vec<_> = TABLE.iter().map(|setting| setting.name).collect();
+            SettingError::Unknown {
+                name: quoted(name),
+                known: known.join(", "),
+            }
         })
     }
 
@@ -189,7 +192,7 @@ impl Setting {
     }
 
     /// The value that a file has.
-    pub(super) fn from_json(&self, json: serde_json::Value) -> Result<Value, SettingError> {
+    pub(super) fn read_json(&self, json: serde_json::Value) -> Result<Value, SettingError> {
         use serde_json::Value as Json;
         let found = match &json {
             Json::Array(_) => "a list".into(),

@@ -29,7 +29,7 @@ const fn text(text: &'static str) -> Value {
 }
 
 /// All settings, in the order in which people look for them.
-pub static TABLE: [Setting; 17] = [
+pub static TABLE: &[Setting] = &[
     Setting {
         name: "model",
         label: "Model",

@@ -215,13 +215,10 @@ impl NcaFilter {
             Ok(found) => {
                 let found = found.unwrap_or_default();
                 *lock(&self.broken_settings) = None;
-                let wanted = {
-                    let mut settings = lock(&self.settings);
-                    settings.take(&found);
-                    settings.selection()
-                };
-                for (setting, _) in found.iter() {
-                    self.follow(setting, &wanted);
+                lock(&self.settings).take(&found);
+                let changed: Vec<_> = found.iter().map(|(setting, _)| setting).collect();
+                self.follow(&changed);
+                for setting in changed {
                     self.obj().notify(setting.name);
                 }
             }
@@ -235,26 +232,35 @@ impl NcaFilter {
         }
     }
 
-    /// Does what a change of a setting asks for besides.
-    fn follow(&self, setting: &Setting, wanted: &Selection) {
-        if setting.name == "model" {
+    /// Does what a change of settings asks for besides.
+    fn follow(&self, changed: &[&Setting]) {
+        if changed.iter().any(|setting| setting.name == "model") {
             self.load_aside();
         }
-        if setting.change == Change::WithTheNextStart {
-            self.warn_of_what_waits(setting.name, wanted);
+        let waits = |setting: &&&Setting| setting.change == Change::WithTheNextStart;
+        let waiting: Vec<_> = changed.iter().filter(waits).map(|s| s.name).collect();
+        if !waiting.is_empty() {
+            self.warn_of_what_waits(&waiting);
         }
     }
 
-    /// Tells the bus that the property `name`, one of those that choose what runs, was set to
-    /// something else than what runs.
-    fn warn_of_what_waits(&self, name: &str, wanted: &Selection) {
+    /// Tells the bus if these properties, which choose what runs, say something else than what runs.
+    fn warn_of_what_waits(&self, names: &[&str]) {
+        let wanted = lock(&self.settings).selection();
         let running = lock(&self.selection).clone();
-        if running.is_some_and(|running| running != *wanted) {
+        if running.is_some_and(|running| running != wanted) {
+            let (properties, take) = match names {
+                [_] => ("property", "takes"),
+                _ => ("properties", "take"),
+            };
             gst::element_imp_warning!(
                 self,
                 gst::LibraryError::Settings,
-                ("the property {name} takes effect when the element is next started, which it is \
-                     on the way from READY to PAUSED; until then everything runs as before")
+                (
+                    "the {properties} {} {take} effect when the element is next started, which it is on \
+                     the way from READY to PAUSED; until then everything runs as before",
+                    names.join(" and ")
+                )
             );
         }
     }
@@ -393,14 +399,11 @@ impl ObjectImpl for NcaFilter {
         }
         let setting = Setting::named(pspec.name()).expect("all others are of the table");
         let value = properties::setting_value(setting, value);
-        let mut settings = lock(&self.settings);
-        if let Err(err) = settings.set(setting.name, value) {
-            gst::warning!(CAT, imp = self, "{err}");
-            return;
+        let set = lock(&self.settings).set(setting.name, value);
+        match set {
+            Ok(()) => self.follow(&[setting]),
+            Err(err) => gst::warning!(CAT, imp = self, "{err}"),
         }
-        let wanted = settings.selection();
-        drop(settings);
-        self.follow(setting, &wanted);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {

@@ -21,7 +21,7 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
-    for setting in &TABLE {
+    for setting in TABLE {
         if let Kind::Choice { choices } = setting.kind {
             let kind = properties::enum_type(setting, choices);
             kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
