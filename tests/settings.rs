@@ -452,7 +452,11 @@ fn the_table_is_data() {
     let strength = strength.unwrap();
     assert_eq!(strength["kind"]["type"], "number");
     assert_eq!(strength["kind"]["most"], 1.0);
-    assert_eq!(strength["default"], 1.0);
+    let default = &Setting::named("strength").unwrap().default;
+    assert_eq!(
+        Value::Number(strength["default"].as_f64().unwrap()),
+        *default
+    );
     assert_eq!(strength["change"], "every-frame");
 }
 
