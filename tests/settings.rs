@@ -9,6 +9,7 @@ use nca::model::Model;
 use nca::motion::Quality;
 use nca::settings::{Change, Kind, Setting, Settings, TABLE, Value};
 use nca::stylizer::{DEFAULT_CUT_THRESHOLD, Options};
+use proptest::prelude::*;
 
 fn choices(name: &str) -> Vec<&'static str> {
     match Setting::named(name).unwrap().kind {
@@ -437,6 +438,37 @@ fn what_is_not_a_small_file_is_not_read() {
         refused("pipe.json", "not a regular file");
         std::os::unix::fs::symlink("/dev/zero", folder.path().join("zeros.json")).unwrap();
         refused("zeros.json", "not a regular file");
+    }
+}
+
+proptest! {
+    /// Whatever is in a file, it is read or refused in a line; what is read can be written and read again.
+    #[test]
+    fn any_file_is_read_or_refused(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        at in any::<prop::sample::Index>(),
+        whole in any::<bool>(),
+    ) {
+        let right = file(r#""model": "wave", "strength": 0.5, "steps": null, "reset-on-cut": true"#);
+        let content = if whole {
+            bytes
+        } else {
+            let (before, after) = right.as_bytes().split_at(at.index(right.len()));
+            [before, &bytes[..bytes.len().min(3)], after].concat()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("look.json");
+        fs::write(&path, content).unwrap();
+        match Settings::read(&path) {
+            Ok(settings) => {
+                fs::write(&path, settings.to_json(&path)).unwrap();
+                prop_assert_eq!(Settings::read(&path).unwrap(), settings);
+            }
+            Err(error) => {
+                let error = error.to_string();
+                prop_assert!(error.len() < 800 && !error.contains('\n'), "{}", error);
+            }
+        }
     }
 }
 
