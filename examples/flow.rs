@@ -22,10 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let quality = match rest.first() {
         None => Quality::default(),
-        Some(name) => Quality::NAMES
-            .into_iter()
-            .find_map(|(quality, known)| (known == name).then_some(quality))
-            .ok_or("the quality is fast, balanced or fine")?,
+        Some(name) => Quality::named(name).ok_or("the quality is fast, balanced or fine")?,
     };
     let threads = rest.get(1).map_or(Ok(0), |threads| threads.parse())?;
     let [old, new] = [old, new].map(|path| image::open(path).map(image::DynamicImage::into_rgb8));

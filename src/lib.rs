@@ -11,6 +11,7 @@
 //! - [`motion`]: what moved where from one frame to the next.
 //! - [`engine`]: what runs the rule.
 //! - [`stylizer`]: a model, an engine and the state that lives from frame to frame.
+//! - [`settings`]: what people can set, as a table, and sets of values in files.
 //!
 //! For programs: [`unfinished`], files that are gone unless they become whole, and [`sentence`], what
 //! went wrong in one line.
@@ -26,9 +27,11 @@ pub mod model;
 pub mod motion;
 mod noise;
 mod pool;
+mod regular_file;
 mod replace;
 mod reseeding;
 mod sentence;
+pub mod settings;
 pub mod source;
 mod state;
 pub mod stylizer;

@@ -4,6 +4,8 @@
 
 mod ncafilter;
 
+pub use ncafilter::configure;
+
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     ncafilter::register(Some(plugin))
 }

@@ -85,7 +85,7 @@ pub fn restyle(
     };
 
     let writer = Writer::new(container, output)?;
-    let branch = video::add(&writer, &incoming, args, &args.style, &progress)?;
+    let branch = video::add(&writer, &incoming, args, &args.style.settings, &progress)?;
     let caps = still::caps(width, height, variable)?;
     let (complain, complaints) = mpsc::channel();
     let mut first = Some(first);

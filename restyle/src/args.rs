@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::Parser;
 
+use crate::style::Style;
 use crate::time;
 
 const USAGE: &str = "nca-restyle [OPTIONS] IN OUT
@@ -24,7 +25,7 @@ const USAGE: &str = "nca-restyle [OPTIONS] IN OUT
 #[command(name = "nca-restyle", version, override_usage = USAGE)]
 pub struct Args {
     /// Files to restyle, and last the file to write or the folder to write to
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "save-settings", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
     /// Folder to write to; it is created if needed. Every PATH is then a file to restyle
@@ -47,64 +48,6 @@ pub struct Args {
 
     #[command(flatten)]
     pub encoding: Encoding,
-}
-
-/// What the automaton does; unset: what the element `ncafilter` does by default.
-#[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = "Style")]
-pub struct Style {
-    /// Bundled model (sketch, wave, starry-night) or model file (.pt, .safetensors) [default: sketch]
-    #[arg(short, long, value_name = "NAME|FILE")]
-    pub model: Option<String>,
-
-    /// Steps of the automaton a frame; for a picture: steps in all [default: the model's]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0i32, 1024))]
-    pub steps: Option<i32>,
-
-    /// Steps of the automaton before the first frame is shown [default: the model's]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0i32, 1024))]
-    pub warmup: Option<i32>,
-
-    /// Mix with the original, from 0 (the original) to 1 (the style) [default: 1]
-    #[arg(long, value_name = "X", value_parser = |text: &str| within(text, 0.0, 1.0))]
-    pub strength: Option<f64>,
-
-    /// Run the automaton on a smaller picture, from 0.1 to 1 times the size: coarser strokes, faster
-    /// [default: 1]
-    #[arg(long, value_name = "X", value_parser = |text: &str| within(text, 0.1, 1.0))]
-    pub scale: Option<f64>,
-
-    /// Seed of the noise that the automaton starts from [default: 0]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 0, u64::MAX))]
-    pub seed: Option<u64>,
-
-    /// What runs the automaton: cpu, cuda for an NVIDIA card, or wgpu for any graphics processor
-    /// [default: auto, a graphics processor if there is one]
-    #[arg(long, value_name = "B", value_parser = nca::engine::Backend::NAMES.map(|(_, name)| name))]
-    pub backend: Option<String>,
-
-    /// Which graphics processor, by index or part of the name [default: the first]
-    #[arg(long, value_name = "D")]
-    pub device: Option<String>,
-
-    /// Threads of the automaton [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole(text, 1u32, 1024))]
-    pub threads: Option<u32>,
-
-    /// Precision of the automaton's numbers, full or half; half is faster on devices that have it
-    /// [default: full]
-    #[arg(long, value_name = "P", value_parser = ["full", "half"])]
-    pub precision: Option<String>,
-
-    /// How carefully the motion of the picture is measured, so that the style moves with it: fast is the
-    /// quickest, fine the best; off: the style stays where it is on the screen
-    #[arg(long, value_name = "M", default_value = "balanced")]
-    #[arg(value_parser = ["off", "fast", "balanced", "fine"])]
-    pub motion: String,
-
-    /// Keep the style at hard cuts; without this it is reset there
-    #[arg(long)]
-    pub ignore_cuts: bool,
 }
 
 /// What part of the input is restyled, and its size.
@@ -210,13 +153,6 @@ fn whole<N: FromStr + PartialOrd + Display>(text: &str, low: N, high: N) -> Resu
         .ok_or_else(|| format!("a whole number from {low} to {high} is needed"))
 }
 
-fn within(text: &str, low: f64, high: f64) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|value| (low..=high).contains(value))
-        .ok_or_else(|| format!("a number from {low} to {high} is needed"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,10 +199,6 @@ mod tests {
             let said = whole(wrong, 0, 63);
             let expected = "a whole number from 0 to 63 is needed";
             assert_eq!(said, Err(expected.to_owned()), "{wrong}");
-        }
-        assert_eq!(within("0.5", 0.0, 1.0), Ok(0.5));
-        for wrong in ["1.01", "-0.1", "NaN", "inf", "much"] {
-            assert!(within(wrong, 0.0, 1.0).is_err(), "{wrong}");
         }
     }
 }

@@ -93,7 +93,7 @@ impl Film<'_> {
         } = *self;
         let writer = Writer::new(container, output)?;
         let incoming = Incoming::from(media);
-        let branch = video::add(&writer, &incoming, args, &args.style, progress)?;
+        let branch = video::add(&writer, &incoming, args, &args.style.settings, progress)?;
         writer.stall.watch_reading(&branch.sink);
         reader::add(
             &writer.pipeline,

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gst::prelude::*;
+use nca::settings::Value;
 
-use crate::args::{Args, Style};
+use crate::args::Args;
 use crate::container::Container;
 use crate::output::Output;
 use crate::picture;
@@ -45,15 +46,16 @@ pub fn restyle(input: &Path, output: &Output, container: Container, args: &Args)
         interlaced: false,
         orientation: gst_video::VideoOrientationMethod::Identity,
     };
-    let style = Style {
-        steps: Some(args.style.steps.unwrap_or(1)),
-        warmup: Some(args.style.warmup.unwrap_or(0)),
-        ..args.style.clone()
-    };
+    let mut settings = args.style.settings.clone();
+    for (name, steps) in [("steps", 1), ("warmup", 0)] {
+        if settings.whole(name).is_none() {
+            settings.set(name, Value::Whole(steps))?;
+        }
+    }
 
     let progress = Progress::new(&shown_name(input), Some(length), args.quiet);
     let writer = Writer::new(container, output)?;
-    let branch = video::add(&writer, &incoming, args, &style, &progress)?;
+    let branch = video::add(&writer, &incoming, args, &settings, &progress)?;
     let caps = still::caps(width, height, framerate)?;
     let source = still::source(&caps, still::repeat(pixels.into_raw(), framerate, frames));
     writer.pipeline.add(&source)?;

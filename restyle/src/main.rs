@@ -27,6 +27,7 @@ mod progress;
 mod reader;
 mod stall;
 mod still;
+mod style;
 mod targets;
 mod time;
 mod track;
@@ -54,14 +55,23 @@ fn main() -> ExitCode {
     // SAFETY: no other thread runs yet.
     unsafe { nca::engine::look_for_no_session() };
     nca::unfinished::survive_size_limit();
-    let args = Args::parse();
-    let targets = match targets::plan(&args.paths, args.output_folder.as_deref()) {
+    let mut args = Args::parse();
+    // With nothing to restyle the settings are only written.
+    let targets = match &args.paths[..] {
+        [] => Ok(Vec::new()),
+        paths => targets::plan(paths, args.output_folder.as_deref()),
+    };
+    let targets = match targets {
         Ok(targets) => targets,
         Err(error) => {
             message::say(&format!("{error}\nFor more information, try '--help'."));
             return WRONG_USAGE.into();
         }
     };
+    if let Err(error) = settle(&mut args) {
+        message::say(&nca::sentence(error.as_ref()));
+        return FAILED.into();
+    }
     if let Err(error) = prepare() {
         message::say(&nca::sentence(error.as_ref()));
         return FAILED.into();
@@ -71,6 +81,12 @@ fn main() -> ExitCode {
         nca::unfinished::give_up(code);
     }
     code.into()
+}
+
+/// Brings the settings together, and writes them if that is wanted.
+fn settle(args: &mut Args) -> Result<()> {
+    args.style.complete()?;
+    args.style.save(args.overwrite)
 }
 
 fn prepare() -> Result<()> {

@@ -17,12 +17,12 @@ use image::{
     Limits, Rgba32FImage, RgbaImage,
 };
 use nca::Size;
-use nca::engine::{Backend, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
+use nca::settings::Settings;
 use nca::stylizer::{Options, Outcome, Stylizer};
 
-use crate::args::{Args, SizeRequest, Style};
+use crate::args::{Args, SizeRequest};
 use crate::interruption::interrupted;
 use crate::output::Output;
 use crate::playback::Ending;
@@ -236,7 +236,7 @@ pub fn restyle(input: &Path, output: &Output, format: ImageFormat, args: &Args) 
     if let Some(size) = args.shape.size {
         picture.resize(size)?;
     }
-    process(&mut picture.pixels, &args.style)?;
+    process(&mut picture.pixels, &args.style.settings)?;
     if interrupted() {
         return Ok(Ending::Interrupted);
     }
@@ -259,38 +259,21 @@ fn refuse_video_options(args: &Args) -> Result<()> {
     }
 }
 
-fn process(pixels: &mut RgbaImage, style: &Style) -> Result<()> {
+fn process(pixels: &mut RgbaImage, settings: &Settings) -> Result<()> {
     /// Where the model itself would take fewer: a picture has no later frames to grow on.
     const STEPS: u32 = 64;
     const CHANNELS: usize = 4;
 
-    let model = match &style.model {
+    let model = match settings.text("model") {
         Some(name) => Model::find(name)?,
         None => Model::bundled_default(),
     };
-    let steps = style
-        .steps
-        .map_or(model.playback.warmup.max(STEPS), i32::unsigned_abs);
-    let defaults = Options::default();
+    let options = settings.options();
+    let steps = options.steps.unwrap_or(model.playback.warmup.max(STEPS));
     let options = Options {
-        warmup: Some(style.warmup.map_or(steps, i32::unsigned_abs)),
-        strength: style
-            .strength
-            .map_or(defaults.strength, |strength| strength as f32),
-        scale: style.scale.map_or(defaults.scale, |scale| scale as f32),
-        seed: style.seed.unwrap_or(defaults.seed),
+        warmup: Some(options.warmup.unwrap_or(steps)),
         motion: None,
-        ..defaults
-    };
-    let backend = style.backend.as_deref().and_then(Backend::named);
-    let selection = Selection {
-        backend: backend.unwrap_or_default(),
-        device: style.device.clone(),
-        threads: style.threads.map_or(0, |threads| threads as usize),
-        precision: match style.precision.as_deref() {
-            Some("half") => Precision::Half,
-            _ => Precision::Full,
-        },
+        ..options
     };
     let (width, height) = pixels.dimensions();
     // The state of this step and of the next.
@@ -302,7 +285,7 @@ fn process(pixels: &mut RgbaImage, style: &Style) -> Result<()> {
     let size = Size::new(width as usize, height as usize);
     let packing = Packing::new(CHANNELS, [0, 1, 2]);
     let mut frame = FrameMut::packed(pixels, size.width * CHANNELS, size, packing)?;
-    match Stylizer::new(Arc::new(model), selection, options).process(&mut frame)? {
+    match Stylizer::new(Arc::new(model), settings.selection(), options).process(&mut frame)? {
         Outcome::GaveUp => bail!("the model's state goes beyond all numbers on it"),
         _ => Ok(()),
     }

@@ -4,8 +4,9 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 use gst::prelude::*;
+use nca::settings::Settings;
 
-use crate::args::{Args, SizeRequest, Style};
+use crate::args::{Args, SizeRequest};
 use crate::elements;
 use crate::encoder::{Encoder, Sizes};
 use crate::filter;
@@ -65,7 +66,7 @@ pub fn add(
     writer: &Writer,
     incoming: &Incoming,
     args: &Args,
-    style: &Style,
+    settings: &Settings,
     progress: &Progress,
 ) -> Result<Branch> {
     let encoder = Encoder::choose(&args.encoding, writer.container)?;
@@ -105,7 +106,7 @@ pub fn add(
             .field("pixel-aspect-ratio", pixel_aspect)
             .build(),
     )?);
-    let filter = filter::make(style)?;
+    let filter = filter::make(settings)?;
     writer.stall.watch_filter(&filter);
     if let Some(pad) = filter.static_pad("src") {
         progress.watch(&pad);

@@ -164,7 +164,7 @@ pub enum FormatError {
 const MAX_QUOTE: usize = 300;
 
 /// A text from a file, as a part of a sentence: of bounded length and on one line.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     let mut chars = text.chars();
     let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut short: String = chars.by_ref().take(MAX_QUOTE).map(plain).collect();

@@ -1,12 +1,11 @@
 //! Model files: which kind one is, and reading and writing them safely.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{FormatError, Model, ModelError, pytorch, safetensors_file};
-use crate::replace_file;
+use crate::{regular_file, replace_file};
 
 /// Most bytes that a model file can have. The largest architecture has 3.8 MB of float32; together
 /// with what an optimizer keeps of it, or in float64, it still fits.
@@ -36,7 +35,7 @@ impl Model {
     /// As [`Model::find`], but ends soon with an error once another thread sets `cancelled`.
     pub fn find_unless(name: &str, cancelled: &AtomicBool) -> Result<Self, ModelError> {
         let path = Path::new(name);
-        let is_path = path.extension().is_some() || name.contains(std::path::is_separator);
+        let is_path = is_path(name);
         if !is_path && let Some(model) = Self::bundled(name) {
             return Ok(model);
         }
@@ -72,7 +71,7 @@ impl Model {
             path: path.into(),
             source,
         };
-        let (file, length) = open(path).map_err(unreadable)?;
+        let (file, length) = regular_file::open(path).map_err(unreadable)?;
         check_length(length).map_err(unusable)?;
         let bytes = read(file, length, cancelled).map_err(unreadable)?;
         Self::from_bytes_unless(&bytes, cancelled).map_err(unusable)
@@ -124,29 +123,10 @@ impl Model {
     }
 }
 
-/// Opens a file, which may be no folder, pipe or device, and says how many bytes it has.
-fn open(path: &Path) -> io::Result<(File, u64)> {
-    let check = |metadata: std::fs::Metadata| {
-        if metadata.is_dir() {
-            Err(io::ErrorKind::IsADirectory.into())
-        } else if !metadata.is_file() {
-            let why = "it is not a regular file";
-            Err(io::Error::new(io::ErrorKind::InvalidInput, why))
-        } else {
-            Ok(metadata.len())
-        }
-    };
-    // Before it is opened, because that alone does something to some devices, and after, because
-    // it may be another file by then.
-    check(std::fs::metadata(path)?)?;
-    let mut options = OpenOptions::new();
-    options.read(true);
-    // To open a pipe would wait for a writer.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
-    let file = options.open(path)?;
-    let length = check(file.metadata()?)?;
-    Ok((file, length))
+/// Whether the name of a model is the path of a file, and cannot be that of a bundled model: it has a
+/// folder or an extension.
+pub(crate) fn is_path(name: &str) -> bool {
+    Path::new(name).extension().is_some() || name.contains(std::path::is_separator)
 }
 
 fn check_length(found: u64) -> Result<(), FormatError> {

@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 pub use architecture::{
     Architecture, Blur, Border, FilterScale, InvalidArchitecture, Painter, Source,
 };
+pub(crate) use error::short;
 pub use error::{FormatError, ModelError};
 pub use file::FileKind;
+pub(crate) use file::is_path;
 
 /// A trained automaton.
 #[derive(Clone, Debug, PartialEq)]

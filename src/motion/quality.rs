@@ -31,6 +31,12 @@ impl Quality {
         (Self::Fine, "fine"),
     ];
 
+    /// The one that people call `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut named = Self::NAMES.iter().filter(|(_, known)| *known == name);
+        named.next().map(|(quality, _)| *quality)
+    }
+
     /// Pixels of the frame along each side of a cell of the finest grid.
     pub(super) fn factor(self, size: Size) -> usize {
         let (factor, small) = match self {

@@ -13,6 +13,9 @@
  * source that the rule looks at, the rest of the state lives on from frame to frame, so the style
  * grows and holds on to things.
  *
+ * #GstNcaFilter:settings-file sets the properties that are in a file, as nca-restyle writes it with
+ * `--save-settings`; the element keeps presets too (#GstPreset).
+ *
  * #GstNcaFilter:model names the rule: the path of a model file (`.pt` or `.safetensors`) or a
  * bundled model. It may be changed while the pipeline plays: the new model is read aside and
  * takes over between two frames. If it cannot be read, there is a warning on the bus and the old
@@ -50,6 +53,8 @@
  * gst-launch-1.0 videotestsrc ! video/x-raw,width=640,height=480 ! tee name=t t. ! queue ! ncafilter scale=0.5 ! videoconvert ! compositor name=mix sink_1::xpos=640 ! videoconvert ! autovideosink t. ! queue ! videoconvert ! mix.
  * ]|
  */
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
@@ -63,19 +68,18 @@ use nca::Cancel;
 use nca::engine::cpu::CpuEngine;
 use nca::engine::{EngineError, Selection};
 use nca::model::ModelError;
+use nca::settings::{Change, Setting, Settings, SettingsError, TABLE};
 use nca::stylizer::{Outcome, Stylizer};
 
 use super::frame::{self, Rectangle};
 use super::loader::{Loader, NamedModel};
 use super::lock;
 use super::log::{CAT, LibraryLog};
-use super::settings::{MODEL_STEPS, Settings};
+use super::properties;
 use super::stats::Stats;
 
 /// A broken model can go wrong on every frame; the bus hears of it no more often than this.
 const RESEED_WARNING_INTERVAL: Duration = Duration::from_secs(10);
-
-const MAX_STEPS: i32 = 1024;
 
 /// What lives from start to stop, in the hands of the streaming thread.
 struct State {
@@ -91,6 +95,8 @@ struct State {
 #[derive(Default)]
 pub struct NcaFilter {
     settings: Mutex<Settings>,
+    /// What is wrong with the file of settings that was named last, while nobody has been told.
+    broken_settings: Mutex<Option<SettingsError>>,
     loader: Loader,
     /// What it was started with; none while it is stopped.
     selection: Mutex<Option<Selection>>,
@@ -113,7 +119,7 @@ impl NcaFilter {
         let Some(request) = self.loader.request() else {
             return;
         };
-        let name = lock(&self.settings).model.clone();
+        let name = lock(&self.settings).text("model").map(str::to_owned);
         let element = self.obj().downgrade();
         let spawned = self.loader.read(request, move |request| {
             let found = NamedModel::find(name.as_deref(), request.void());
@@ -189,7 +195,8 @@ impl NcaFilter {
             stats.backend = Some(engine.backend().name());
             stats.device = Some(engine.device());
         }
-        let interval = Duration::from_millis(settings.stats_interval.into());
+        let interval = settings.whole("stats-interval").unwrap_or(0);
+        let interval = Duration::from_millis(interval as u64);
         if !interval.is_zero() && stats.report_due(now, interval) {
             let structure = stats.structure();
             drop(stats);
@@ -201,16 +208,59 @@ impl NcaFilter {
         Ok(gst::FlowSuccess::Ok)
     }
 
-    /// Tells the bus that the property `name`, one of those that choose what runs, was set to
-    /// something else than what runs.
-    fn warn_of_what_waits(&self, name: &str, wanted: &Selection) {
+    /// Takes over the settings of a file; with none, what was wrong with the last one is forgotten.
+    fn read_settings(&self, path: Option<&str>) {
+        let found = path.map(|path| Settings::read(Path::new(path))).transpose();
+        match found {
+            Ok(found) => {
+                let found = found.unwrap_or_default();
+                *lock(&self.broken_settings) = None;
+                lock(&self.settings).take(&found);
+                let changed: Vec<_> = found.iter().map(|(setting, _)| setting).collect();
+                self.follow(&changed);
+                for setting in changed {
+                    self.obj().notify(setting.name);
+                }
+            }
+            Err(err) if lock(&self.selection).is_some() => gst::element_imp_warning!(
+                self,
+                settings_error(&err),
+                ("{err}; the settings in use stay")
+            ),
+            // Nobody may listen yet.
+            Err(err) => *lock(&self.broken_settings) = Some(err),
+        }
+    }
+
+    /// Does what a change of settings asks for besides.
+    fn follow(&self, changed: &[&Setting]) {
+        if changed.iter().any(|setting| setting.name == "model") {
+            self.load_aside();
+        }
+        let waits = |setting: &&&Setting| setting.change == Change::WithTheNextStart;
+        let waiting: Vec<_> = changed.iter().filter(waits).map(|s| s.name).collect();
+        if !waiting.is_empty() {
+            self.warn_of_what_waits(&waiting);
+        }
+    }
+
+    /// Tells the bus if these properties, which choose what runs, say something else than what runs.
+    fn warn_of_what_waits(&self, names: &[&str]) {
+        let wanted = lock(&self.settings).selection();
         let running = lock(&self.selection).clone();
-        if running.is_some_and(|running| running != *wanted) {
+        if running.is_some_and(|running| running != wanted) {
+            let (properties, take) = match names {
+                [_] => ("property", "takes"),
+                _ => ("properties", "take"),
+            };
             gst::element_imp_warning!(
                 self,
                 gst::LibraryError::Settings,
-                ("the property {name} takes effect when the element is next started, which it is \
-                     on the way from READY to PAUSED; until then everything runs as before")
+                (
+                    "the {properties} {} {take} effect when the element is next started, which it is on \
+                     the way from READY to PAUSED; until then everything runs as before",
+                    names.join(" and ")
+                )
             );
         }
     }
@@ -254,6 +304,16 @@ fn resource_error(err: &ModelError) -> gst::ResourceError {
     }
 }
 
+/// Which error of the bus one about a file of settings is.
+fn settings_error(err: &SettingsError) -> gst::ResourceError {
+    match err {
+        SettingsError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            gst::ResourceError::NotFound
+        }
+        _ => gst::ResourceError::Read,
+    }
+}
+
 /// The error of the bus that an engine error is.
 fn engine_error(err: &EngineError) -> gst::ErrorMessage {
     match err {
@@ -274,6 +334,7 @@ impl ObjectSubclass for NcaFilter {
     const NAME: &'static str = "GstNcaFilter";
     type Type = super::NcaFilter;
     type ParentType = gst_video::VideoFilter;
+    type Interfaces = (gst::Preset,);
 }
 
 impl ObjectImpl for NcaFilter {
@@ -303,139 +364,15 @@ impl ObjectImpl for NcaFilter {
 
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let default = Settings::default();
-            vec![
-                glib::ParamSpecString::builder("model")
-                    .nick("Model")
+            let mut properties: Vec<_> = TABLE.iter().map(properties::spec).collect();
+            properties.extend([
+                glib::ParamSpecString::builder("settings-file")
+                    .nick("File of settings")
                     .blurb(
-                        "Path of a model file (.pt, .safetensors) or name of a bundled model; \
-                         unset: the bundled default. While playing, the new model is read aside \
-                         and takes over between frames",
+                        "Path of a file of settings, as nca-restyle --save-settings writes it: sets the \
+                         properties that are in it. What is set later wins",
                     )
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("backend", default.backend)
-                    .nick("Backend")
-                    .blurb("What runs the automaton; only auto falls back to another")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecString::builder("device")
-                    .nick("Device")
-                    .blurb(
-                        "Which of several devices of the backend, by index or part of the name; \
-                         unset: the first. The cpu backend has none to choose from",
-                    )
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecUInt::builder("threads")
-                    .nick("Threads")
-                    .blurb(
-                        "Threads of the cpu backend, and of what else is done on the processor; \
-                         0: one for each core",
-                    )
-                    .maximum(1024)
-                    .default_value(default.threads)
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("precision", default.precision)
-                    .nick("Precision")
-                    .blurb(
-                        "What values and weights are rounded to where they are multiplied; half \
-                         is an error where the device does not have it",
-                    )
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecInt::builder("steps")
-                    .nick("Steps")
-                    .blurb(
-                        "Steps of the automaton on every frame; 0: the state is shown unchanged; \
-                         -1: the model's own default",
-                    )
-                    .minimum(MODEL_STEPS)
-                    .maximum(MAX_STEPS)
-                    .default_value(default.steps)
-                    .mutable_playing()
-                    .controllable()
-                    .build(),
-                glib::ParamSpecInt::builder("warmup")
-                    .nick("Warm-up")
-                    .blurb(
-                        "Steps of the automaton on the first frame and after every reset; -1: the \
-                         model's own default",
-                    )
-                    .minimum(MODEL_STEPS)
-                    .maximum(MAX_STEPS)
-                    .default_value(default.warmup)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecDouble::builder("strength")
-                    .nick("Strength")
-                    .blurb("Mix with the source: 0 shows the source, 1 the automaton's picture")
-                    .minimum(0.0)
-                    .maximum(1.0)
-                    .default_value(default.strength)
-                    .mutable_playing()
-                    .controllable()
-                    .build(),
-                glib::ParamSpecDouble::builder("scale")
-                    .nick("Scale")
-                    .blurb(
-                        "Width and height of the automaton relative to the frame's; its picture \
-                         is resampled. A change starts the state anew",
-                    )
-                    .minimum(0.1)
-                    .maximum(1.0)
-                    .default_value(default.scale)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("interval")
-                    .nick("Interval")
-                    .blurb(
-                        "The automaton is run on every interval-th frame; on those between its state \
-                         is moved along, or with motion=off shown again",
-                    )
-                    .minimum(1)
-                    .default_value(default.interval)
-                    .mutable_playing()
-                    .controllable()
-                    .build(),
-                glib::ParamSpecUInt64::builder("seed")
-                    .nick("Seed")
-                    .blurb(
-                        "Of the noise that the state starts from; a change takes effect with the \
-                         next reset",
-                    )
-                    .default_value(default.seed)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("motion", default.motion)
-                    .nick("Motion")
-                    .blurb("Whether the state is moved along with what moves in the picture")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default(
-                    "motion-quality",
-                    default.motion_quality,
-                )
-                .nick("Motion quality")
-                .blurb("How well motion is looked for")
-                .mutable_playing()
-                .build(),
-                glib::ParamSpecBoolean::builder("reset-on-cut")
-                    .nick("Reset on cut")
-                    .blurb("Start the state anew on a hard cut")
-                    .default_value(default.reset_on_cut)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecDouble::builder("cut-threshold")
-                    .nick("Cut threshold")
-                    .blurb(
-                        "How different two frames must be for a cut: from 0 (any change is one) \
-                         to 1 (nothing is)",
-                    )
-                    .minimum(0.0)
-                    .maximum(1.0)
-                    .default_value(default.cut_threshold)
+                    .write_only()
                     .mutable_playing()
                     .build(),
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
@@ -447,56 +384,25 @@ impl ObjectImpl for NcaFilter {
                     )
                     .read_only()
                     .build(),
-                glib::ParamSpecUInt::builder("stats-interval")
-                    .nick("Statistics interval")
-                    .blurb(
-                        "Milliseconds between element messages with the statistics, posted as \
-                         frames pass; 0: none",
-                    )
-                    .default_value(default.stats_interval)
-                    .mutable_playing()
-                    .build(),
-            ]
+            ]);
+            properties
         });
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        const TYPE: &str = "type checked upstream";
-        let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "model" => {
-                let model = value.get::<Option<String>>().expect(TYPE);
-                settings.model = model.filter(|name| !name.is_empty());
-                drop(settings);
-                self.load_aside();
-            }
-            name @ ("backend" | "device" | "threads" | "precision") => {
-                match name {
-                    "backend" => settings.backend = value.get().expect(TYPE),
-                    "device" => {
-                        let device = value.get::<Option<String>>().expect(TYPE);
-                        settings.device = device.filter(|name| !name.is_empty());
-                    }
-                    "threads" => settings.threads = value.get().expect(TYPE),
-                    _ => settings.precision = value.get().expect(TYPE),
-                }
-                let wanted = settings.selection();
-                drop(settings);
-                self.warn_of_what_waits(name, &wanted);
-            }
-            "steps" => settings.steps = value.get().expect(TYPE),
-            "warmup" => settings.warmup = value.get().expect(TYPE),
-            "strength" => settings.strength = value.get().expect(TYPE),
-            "scale" => settings.scale = value.get().expect(TYPE),
-            "interval" => settings.interval = value.get().expect(TYPE),
-            "seed" => settings.seed = value.get().expect(TYPE),
-            "motion" => settings.motion = value.get().expect(TYPE),
-            "motion-quality" => settings.motion_quality = value.get().expect(TYPE),
-            "reset-on-cut" => settings.reset_on_cut = value.get().expect(TYPE),
-            "cut-threshold" => settings.cut_threshold = value.get().expect(TYPE),
-            "stats-interval" => settings.stats_interval = value.get().expect(TYPE),
-            name => unreachable!("there is no writable property {name}"),
+        if pspec.name() == "settings-file" {
+            let path = value
+                .get::<Option<String>>()
+                .expect("type checked upstream");
+            return self.read_settings(path.filter(|path| !path.is_empty()).as_deref());
+        }
+        let setting = Setting::named(pspec.name()).expect("all others are of the table");
+        let value = properties::setting_value(setting, value);
+        let set = lock(&self.settings).set(setting.name, value);
+        match set {
+            Ok(()) => self.follow(&[setting]),
+            Err(err) => gst::warning!(CAT, imp = self, "{err}"),
         }
     }
 
@@ -504,30 +410,14 @@ impl ObjectImpl for NcaFilter {
         if pspec.name() == "stats" {
             return lock(&self.stats).structure().to_value();
         }
-        let settings = lock(&self.settings);
-        match pspec.name() {
-            "model" => settings.model.to_value(),
-            "backend" => settings.backend.to_value(),
-            "device" => settings.device.to_value(),
-            "threads" => settings.threads.to_value(),
-            "precision" => settings.precision.to_value(),
-            "steps" => settings.steps.to_value(),
-            "warmup" => settings.warmup.to_value(),
-            "strength" => settings.strength.to_value(),
-            "scale" => settings.scale.to_value(),
-            "interval" => settings.interval.to_value(),
-            "seed" => settings.seed.to_value(),
-            "motion" => settings.motion.to_value(),
-            "motion-quality" => settings.motion_quality.to_value(),
-            "reset-on-cut" => settings.reset_on_cut.to_value(),
-            "cut-threshold" => settings.cut_threshold.to_value(),
-            "stats-interval" => settings.stats_interval.to_value(),
-            name => unreachable!("there is no property {name}"),
-        }
+        let setting = Setting::named(pspec.name()).expect("all others are of the table");
+        properties::property_value(setting, lock(&self.settings).get(setting.name))
     }
 }
 
 impl GstObjectImpl for NcaFilter {}
+
+impl PresetImpl for NcaFilter {}
 
 impl ElementImpl for NcaFilter {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
@@ -585,18 +475,25 @@ impl BaseTransformImpl for NcaFilter {
         // Opened first: a model that is set from now on is read aside, one set before is read here.
         self.loader.open();
         let settings = lock(&self.settings).clone();
-        let NamedModel { name, model } =
-            match NamedModel::find(settings.model.as_deref(), &AtomicBool::new(false)) {
-                Ok(found) => found,
-                Err(err) => {
-                    // It is told at once, and the first frame ends the stream. Were it the start that
-                    // fails, no end of the stream would reach those who wait downstream for a frame:
-                    // obs-gstreamer waits for ever.
-                    self.loader.close();
-                    self.post_error_message(gst::error_msg!(resource_error(&err), ("{err}")));
-                    return Ok(());
-                }
-            };
+        let broken = lock(&self.broken_settings)
+            .as_ref()
+            .map(|err| gst::error_msg!(settings_error(err), ("{err}")));
+        let found = match broken {
+            Some(message) => Err(message),
+            None => NamedModel::find(settings.text("model"), &AtomicBool::new(false))
+                .map_err(|err| gst::error_msg!(resource_error(&err), ("{err}"))),
+        };
+        let NamedModel { name, model } = match found {
+            Ok(found) => found,
+            Err(message) => {
+                // It is told at once, and the first frame ends the stream. Were it the start that
+                // fails, no end of the stream would reach those who wait downstream for a frame:
+                // obs-gstreamer waits for ever.
+                self.loader.close();
+                self.post_error_message(message);
+                return Ok(());
+            }
+        };
         gst::info!(CAT, imp = self, "starting with the model {name:?}");
         self.cancel.clear();
         let selection = settings.selection();

@@ -3,27 +3,29 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
+use nca::settings::{Kind, TABLE};
+
+pub use properties::configure;
 
 mod frame;
 mod imp;
 mod loader;
 mod log;
-mod settings;
+mod properties;
 mod stats;
 
 glib::wrapper! {
     pub struct NcaFilter(ObjectSubclass<imp::NcaFilter>)
-        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
+        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object,
+        @implements gst::Preset;
 }
 
 pub(crate) fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
-    for kind in [
-        settings::Backend::static_type(),
-        settings::Precision::static_type(),
-        settings::Motion::static_type(),
-        settings::MotionQuality::static_type(),
-    ] {
-        kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    for setting in TABLE {
+        if let Kind::Choice { choices } = setting.kind {
+            let kind = properties::enum_type(setting, choices);
+            kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+        }
     }
     gst::Element::register(
         plugin,

@@ -15,5 +15,6 @@ mod outputs;
 mod pictures;
 mod progress;
 mod refusals;
+mod settings;
 mod times;
 mod truncation;
