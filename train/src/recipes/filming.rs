@@ -52,6 +52,25 @@ pub struct History {
     /// Which of them can be asked to be steady: not those that move while their states stay, for which
     /// it is work enough to keep up.
     steady: Vec<bool>,
+    /// Pictures that are compared.
+    pairs: Vec<(usize, usize)>,
+}
+
+impl History {
+    fn looks_at(&self, frame: usize) -> bool {
+        let pairs = self.pairs.iter();
+        pairs
+            .into_iter()
+            .any(|(from, to)| [*from, *to].contains(&frame))
+    }
+}
+
+/// Which of the pictures up to the last are compared: from each to the next, and from the first to the last;
+/// those that are painted, which takes time, only at the end. The first but one may still be growing.
+fn pairs(last: usize, are_painted: bool) -> Vec<(usize, usize)> {
+    let first = if are_painted { last - 1 } else { 1 };
+    let next = (first..last).map(|i| (i, i + 1));
+    next.chain((last > 2).then_some((1, last))).collect()
 }
 
 impl Filming {
@@ -149,14 +168,17 @@ impl Filming {
                 .map(|(shot, followed)| *followed || shot.is_still())
                 .collect(),
             shots: vec![shots.clone()],
+            pairs: Vec::new(),
         };
         let mut segments = vec![Segment {
             change: None,
             steps: rng.random_range(4..=14),
-            canvas: canvas(automaton, batch, self.frames(shots)),
+            canvas: None,
         }];
         let most = self.playback.steps.max(1) as usize;
-        for _ in 0..rng.random_range(3..=5) {
+        let last = rng.random_range(3..=5);
+        history.pairs = pairs(last, cells.is_some());
+        for frame in 1..=last {
             let previous = batch.shots.clone();
             batch.shots = previous.iter().map(|shot| shot.next(size)).collect();
             history.shots.push(batch.shots.clone());
@@ -185,7 +207,10 @@ impl Filming {
                     true => 0,
                     false => rng.random_range(most.div_ceil(2)..=most + 1),
                 },
-                canvas: canvas(automaton, batch, frames),
+                canvas: match history.looks_at(frame) {
+                    true => canvas(automaton, batch, frames),
+                    false => None,
+                },
             });
         }
         (segments, history)
@@ -235,16 +260,10 @@ impl Filming {
         self.pool.put(entries.collect::<Vec<_>>(), rng);
     }
 
-    /// How much the pictures change from frame to frame beyond what moves: from each to the next,
-    /// and from the first to the last.
+    /// How much the pictures change from frame to frame beyond what moves.
     pub fn unsteadiness(&self, pictures: &[Tensor], history: &History) -> Tensor {
         let size = self.extent.size;
-        let last = pictures.len() - 1;
-        // The first picture may still be growing.
-        let pairs: Vec<_> = (1..last)
-            .map(|i| (i, i + 1))
-            .chain((last > 2).then_some((1, last)))
-            .collect();
+        let pairs = &history.pairs;
         let terms = pairs.iter().map(|&(from, to)| {
             let device = pictures[to].device();
             let (grids, covered): (Vec<_>, Vec<_>) = history.shots[to]

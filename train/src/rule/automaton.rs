@@ -443,26 +443,24 @@ impl Rule<'_> {
         values + colours(&sampled)
     }
 
-    /// The gradient of [`Self::picture`]: given that of the pictures, returns that of `unfrozen` and adds
-    /// those of the painter's parameters to `sums`.
-    pub fn picture_backward(
-        &self,
-        unfrozen: &Tensor,
-        canvas: Option<&Canvas>,
-        gradient: &Tensor,
-        sums: &mut Sums,
-    ) -> Tensor {
-        let unfrozen = unfrozen.detach().set_requires_grad(true);
-        let mut inputs = vec![&unfrozen];
+    /// Adds what has come together at the painter's parameters to `sums`: gradients of what was made of
+    /// [`Self::picture`].
+    pub fn take_painter_gradients(&self, sums: &mut Sums) {
+        let leaves = self
+            .painter
+            .iter()
+            .flat_map(|(weight, bias)| std::iter::once(weight).chain(bias));
+        let gradients = leaves.map(|leaf| match leaf.grad() {
+            gradient if gradient.defined() => gradient.copy(),
+            _ => leaf.zeros_like(),
+        });
+        let gradients = gradients.collect();
+        add_to(&mut sums.painter, gradients);
         for (weight, bias) in &self.painter {
-            inputs.push(weight);
-            inputs.extend(bias);
+            for leaf in std::iter::once(weight).chain(bias) {
+                leaf.shallow_clone().zero_grad();
+            }
         }
-        let picture = tch::with_grad(|| self.picture(&unfrozen, canvas));
-        let dot = (picture * gradient).sum(Kind::Float);
-        let mut gradients = Tensor::run_backward(&[dot], &inputs, false, false);
-        add_to(&mut sums.painter, gradients.split_off(1));
-        gradients.swap_remove(0)
     }
 
     /// The state with those channels blurred that the architecture says.
@@ -503,8 +501,8 @@ pub fn unfrozen(automaton: &Automaton, states: &Tensor) -> Tensor {
 
 /// Leaky rectifier of painters.
 fn leaky(values: &Tensor) -> Tensor {
-    const SLOPE: f64 = 0.1;
-    values.maximum(&(values * SLOPE))
+    const SLOPE: f32 = 0.1;
+    values.prelu(&Tensor::from_slice(&[SLOPE]).to(values.device()))
 }
 
 fn add_to(sums: &mut Gradients, gradients: Gradients) {

@@ -14,7 +14,7 @@ pub struct Segment {
     pub change: Option<Change>,
     /// How many steps follow.
     pub steps: usize,
-    /// What is painted on then; `None`: there is no painter.
+    /// What is painted on then; `None`: there is no painter, or nobody looks.
     pub canvas: Option<Canvas>,
 }
 
@@ -81,20 +81,22 @@ pub struct Rollout {
     /// The states before the first step of each [`stretch`] of each segment.
     states: Vec<Vec<Tensor>>,
     end: Tensor,
+    /// The unfrozen channels after each segment, of which the pictures are made.
+    shown: Vec<Tensor>,
     pictures: Vec<Tensor>,
 }
 
 impl Rollout {
     /// Runs the segments one after the other from the state `start`, B x C x H x W.
     pub fn run(rule: &Rule<'_>, start: &Tensor, segments: Vec<Segment>) -> Self {
-        let _guard = tch::no_grad_guard();
+        let guard = tch::no_grad_guard();
         let architecture = rule.automaton().architecture();
         let frozen = architecture.frozen() as i64;
         let updated = architecture.updated() as i64;
         let mut state = start.detach();
         let mut before = Vec::new();
         let mut states = Vec::new();
-        let mut pictures = Vec::new();
+        let mut shown = Vec::new();
         for segment in &segments {
             before.push(state.shallow_clone());
             if let Some(change) = &segment.change {
@@ -109,26 +111,33 @@ impl Rollout {
                 state = rule.step(&state);
             }
             states.push(kept);
-            let unfrozen = state.narrow(1, frozen, updated);
-            pictures.push(rule.picture(&unfrozen, segment.canvas.as_ref()));
+            shown.push(state.narrow(1, frozen, updated));
         }
         let leaf = |tensor: Tensor| tensor.detach().set_requires_grad(true);
+        let shown: Vec<_> = shown.into_iter().map(leaf).collect();
+        drop(guard);
+        let pictures = shown
+            .iter()
+            .zip(&segments)
+            .map(|(shown, segment)| rule.picture(shown, segment.canvas.as_ref()));
         Self {
+            pictures: tch::with_grad(|| pictures.collect()),
             segments,
             before,
             states,
             end: leaf(state),
-            pictures: pictures.into_iter().map(leaf).collect(),
+            shown,
         }
     }
 
-    /// The picture shown after each segment, B x 3 x H x W, in [0, 1] where it does not overflow.
-    /// They are leaves: a loss is a function of them and of [`Self::end`].
+    /// The picture shown after each segment, B x 3 x H x W, in [0, 1] where it does not overflow; with a
+    /// painter, only after those with something to paint on. A loss is a function of them and of
+    /// [`Self::end`].
     pub fn pictures(&self) -> &[Tensor] {
         &self.pictures
     }
 
-    /// The last state, B x C x H x W; a leaf, too.
+    /// The last state, B x C x h x w; a leaf.
     pub fn end(&self) -> &Tensor {
         &self.end
     }
@@ -144,20 +153,16 @@ impl Rollout {
         };
         let mut gradient = of(&self.end).unwrap_or_else(|| self.end.zeros_like());
         let mut sums = Sums::default();
-        let after: Vec<_> = self.before.iter().skip(1).chain([&self.end]).collect();
-        for ((((segment, before), after), states), picture) in self
+        rule.take_painter_gradients(&mut sums);
+        for (((segment, before), states), shown) in self
             .segments
             .iter()
             .zip(&self.before)
-            .zip(after)
             .zip(&self.states)
-            .zip(&self.pictures)
+            .zip(&self.shown)
             .rev()
         {
-            if let Some(shown) = of(picture) {
-                let unfrozen = after.narrow(1, frozen, updated);
-                let canvas = segment.canvas.as_ref();
-                let shown = rule.picture_backward(&unfrozen, canvas, &shown, &mut sums);
+            if let Some(shown) = of(shown) {
                 let _ = gradient.narrow(1, frozen, updated).g_add_(&shown);
             }
             let length = stretch(segment.steps);

@@ -324,6 +324,44 @@ fn time_ends_it_well() {
     Model::load(&folder.path().join("timed.safetensors")).unwrap();
 }
 
+/// Cells and a painter: what is asked for by nothing.
+#[test]
+fn a_painter() {
+    let folder = folder();
+    let output = painting(folder.path(), "6", "a.pt").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let model = Model::load(&folder.path().join("a.pt")).unwrap();
+    assert_eq!(model.architecture.cell, 4);
+    assert_eq!(model.painter.len(), 3);
+    let log = std::fs::read_to_string(folder.path().join("a.run/log.jsonl")).unwrap();
+    assert!(log.contains("eval/followed"), "{log}");
+
+    // It goes on, with its pool of states, and it is what another starts from.
+    let resume = ["--resume", "a.run", "--iterations", "8"];
+    let output = train(folder.path(), &resume).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let further = Model::load(&folder.path().join("a.pt")).unwrap();
+    assert_ne!(further.painter[0].weights, model.painter[0].weights);
+    let mut command = painting(folder.path(), "1", "b.safetensors");
+    let output = command.args(["--from", "a.pt"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let other = Model::load(&folder.path().join("b.safetensors")).unwrap();
+    assert_eq!(other.architecture, model.architecture);
+
+    // The notebooks have none.
+    let mut command = painting(folder.path(), "1", "c.pt");
+    let output = command
+        .args(["--recipe", "notebook", "--from", "a.pt"])
+        .output();
+    let output = output.unwrap();
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("without a painter"),
+        "{}",
+        said(&output)
+    );
+}
+
 #[test]
 fn an_automaton_of_ones_own() {
     let folder = folder();
@@ -348,7 +386,7 @@ fn an_automaton_of_ones_own() {
     assert_eq!((model.playback.warmup, model.playback.steps), (10, 3));
 
     // What starts from it has not gone far after an iteration.
-    let mut command = small(folder.path(), "1", "further.pt");
+    let mut command = painting(folder.path(), "1", "further.pt");
     let output = command.args(["--from", "own.pt"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let further = Model::load(&folder.path().join("further.pt")).unwrap();
@@ -370,7 +408,7 @@ fn an_automaton_of_ones_own() {
         ("--filter-scale", "1", "two numbers"),
         ("--from", "style.png", "style.png"),
     ] {
-        let mut command = small(folder.path(), "1", "refused.pt");
+        let mut command = painting(folder.path(), "1", "refused.pt");
         let output = command.args([option, value]).output().unwrap();
         assert!(!output.status.success());
         assert!(said(&output).contains(part), "{option}: {}", said(&output));

@@ -2,7 +2,7 @@
 
 use nca::model::Model;
 use nca_train::data::motion::Shot;
-use nca_train::rule::automaton::{Automaton, Canvas, Sums, unfrozen};
+use nca_train::rule::automaton::{Automaton, Canvas, unfrozen};
 use nca_train::rule::rollout::{Change, Rollout, Segment};
 use nca_train::rule::shift::Moved;
 use tch::{Device, Kind, Tensor};
@@ -201,35 +201,4 @@ fn gradients_lead_through_painters() {
             );
         }
     }
-}
-
-/// What is not shown is not learned from, and all parameters have their place all the same.
-#[test]
-fn sums_of_gradients_have_the_parameters_order() {
-    let automaton = Automaton::of(&load("cells-2"), Device::Cpu);
-    let rule = automaton.rule();
-    let frames = Tensor::rand([2, 3, 16, 18], (Kind::Float, Device::Cpu));
-    let state = automaton.start(&frames, 1.0);
-    let mut sums = Sums::default();
-    let canvas = Canvas {
-        frames: frames.shallow_clone(),
-        stroke: 1.0,
-        shifts: None,
-    };
-    let gradient = frames.ones_like();
-    let of_state = rule.picture_backward(
-        &unfrozen(&automaton, &state),
-        Some(&canvas),
-        &gradient,
-        &mut sums,
-    );
-    assert_eq!(of_state.size(), unfrozen(&automaton, &state).size());
-    let _ = rule.step_backward(&state, &state.ones_like(), &mut sums);
-    let gradients = rule.finish(sums);
-    for ((name, parameter), gradient) in automaton.parameters().iter().zip(&gradients) {
-        assert_eq!(parameter.size(), gradient.size(), "{name}");
-    }
-    // A bias of the painter's last layer is in every pixel as it is.
-    let (_, last) = (0, gradients.last().unwrap());
-    assert_eq!(Vec::<f32>::try_from(last).unwrap(), [576.0; 3]);
 }
