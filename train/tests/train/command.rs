@@ -284,6 +284,8 @@ fn a_sentence() {
         "0",
         "--size",
         "48",
+        "--preset",
+        "pixel-live",
     ])
     .args([
         "--batch",
