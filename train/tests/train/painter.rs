@@ -11,6 +11,7 @@ use nca_train::data::motion::Shot;
 use nca_train::rule::automaton::{Automaton, Canvas, Initialisation, unfrozen};
 use nca_train::rule::rollout::{Change, Rollout, Segment};
 use nca_train::rule::shift::Moved;
+use nca_train::training::optimizer::Adam;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
@@ -343,5 +344,39 @@ fn gradients_lead_through_painters() {
                 "{name} {parameter}: {slope} instead of {length}"
             );
         }
+    }
+}
+
+/// Adam along these gradients makes a loss of the pictures smaller, in the rule and in the painter.
+#[test]
+fn a_loss_falls_through_motion() {
+    const SIZE: i64 = 24;
+    for cell in [1, 2, 4] {
+        let edges = Source::RgbStructureTensor;
+        let mut automaton = drawn(cell, edges, Some(vec![16]));
+        let mut adam = Adam::new(&automaton);
+        tch::manual_seed(2);
+        let draw = || Tensor::rand([1, 3, SIZE, SIZE], (Kind::Float, Device::Cpu));
+        let frames = [draw(), draw(), draw()];
+        let start = automaton.start(&frames[0], 1.0);
+        let mut losses = Vec::new();
+        for _ in 0..30 {
+            let rule = automaton.rule();
+            let rollout = Rollout::run(&rule, &start, segments(&automaton, &frames));
+            let pictures = rollout.pictures().iter().zip(&frames);
+            // Each frame upside down in its colours.
+            let terms =
+                pictures.map(|(picture, frame)| (picture + frame - 1.0).square().mean(Kind::Float));
+            let loss = terms.sum::<Tensor>();
+            losses.push(loss.double_value(&[]));
+            let gradients = rollout.backward(&rule, &loss);
+            let before = automaton.parameters();
+            for ((name, _), gradient) in before.iter().zip(&gradients) {
+                assert!(gradient.norm().double_value(&[]) > 0.0, "{cell}: {name}");
+            }
+            adam.update(&mut automaton, &gradients, 0.01);
+        }
+        println!("{cell}: {losses:?}");
+        assert!(losses[29] < 0.5 * losses[0], "{cell}: {losses:?}");
     }
 }
