@@ -9,7 +9,7 @@ use nca::motion::Flow;
 use nca::{Size, State};
 use nca_train::data::motion::Shot;
 use nca_train::rule::automaton::{Automaton, Canvas, Initialisation, unfrozen};
-use nca_train::rule::rollout::{Change, Rollout, Segment};
+use nca_train::rule::rollout::{Change, Growth as Grown, Rollout, Segment};
 use nca_train::rule::shift::Moved;
 use nca_train::training::optimizer::Adam;
 use rand::SeedableRng;
@@ -115,6 +115,7 @@ fn cells_and_pictures_agree_with_the_goldens() {
                 grid: moved.grid,
                 sampling: moved.sampling,
                 covered: moved.covered,
+                growth: Grown::default(),
             };
             let moved = change.apply(&unfrozen(&automaton, at));
             (Tensor::cat(&[&change.source, &moved], 1), shifts.clone())
@@ -216,6 +217,7 @@ fn the_engine_shows_what_the_trainer_shows() {
                     grid: moved.grid,
                     sampling: moved.sampling,
                     covered: moved.covered,
+                    growth: Grown::default(),
                 };
                 let moved = change.apply(&unfrozen(&automaton, &state));
                 let of_engine = tensor_of(&engine.state().unwrap());
@@ -289,6 +291,7 @@ fn segments(automaton: &Automaton, frames: &[Tensor; 3]) -> Vec<Segment> {
                 grid: moved.grid,
                 sampling: moved.sampling,
                 covered: moved.covered,
+                growth: Grown::default(),
             }),
             steps,
             canvas: Some(Canvas {
