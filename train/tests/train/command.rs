@@ -294,6 +294,8 @@ fn a_sentence() {
         "8",
         "--iterations",
         "120",
+        "--seed",
+        "1",
         "-o",
         "sketch.pt",
     ])
