@@ -87,12 +87,16 @@ impl PictureLoss {
     }
 }
 
-/// Pictures at so many sizes, each half as large as the last.
+/// Pictures at so many sizes, each half as large as the last; fewer, where features would have no place left.
 fn sizes(pictures: &Tensor, count: usize) -> impl Iterator<Item = Tensor> {
+    /// Shortest side of a picture that is halved no further. A quarter of half of it still is a patch, and a
+    /// sixteenth of it a place of the deepest layer.
+    const LEAST: i64 = 40;
     let halved =
         |x: &Tensor| x.avg_pool2d([2_i64; 2], [2_i64; 2], [0_i64; 2], false, true, None::<i64>);
     std::iter::successors(Some(pictures.shallow_clone()), move |last| {
-        Some(halved(last))
+        let (_, _, height, width) = last.size4().expect("pictures have four dimensions");
+        (height.min(width) >= LEAST).then(|| halved(last))
     })
     .take(count)
 }

@@ -1,5 +1,6 @@
 //! What losses compare pictures by.
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::networks::vgg::Vgg;
@@ -8,15 +9,42 @@ use nca::source::LUMA;
 /// Rectified layers of VGG that style is compared at: relu1_1 to relu5_1, of each file those that it
 /// reaches.
 const STYLE: [usize; 5] = [1, 6, 11, 20, 29];
-/// The layer that content is compared at, in the network that reaches deepest: relu4_1, or the last of
-/// [`STYLE`] before it that the file reaches. Further up, content is texture, which is to be the style's.
-const CONTENT: usize = 20;
+
+/// The layer that content is compared at, in the network that reaches deepest; where that does not reach it, the
+/// last of the layers for style that it reaches. The earlier the layer, the more of the film's detail stays;
+/// beyond relu4_1, content is texture, which is to be the style's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentLayer {
+    /// Keeps every leaf.
+    Relu2_2,
+    /// Between the two.
+    Relu3_1,
+    /// Keeps things, and leaves their details to the style.
+    #[default]
+    Relu4_1,
+}
+
+impl ContentLayer {
+    /// Its index as torchvision counts.
+    fn index(self) -> usize {
+        match self {
+            Self::Relu2_2 => 8,
+            Self::Relu3_1 => 11,
+            Self::Relu4_1 => 20,
+        }
+    }
+}
 
 /// Where features come from.
 pub enum Features {
-    /// One network or several; style is compared in all of them, content in the one that reaches
-    /// deepest.
-    Networks(Vec<Vgg>),
+    /// Networks of VGG's shape.
+    Networks {
+        /// One or several; style is compared in all of them, content in the one that reaches deepest.
+        networks: Vec<Vgg>,
+        /// Where content is compared.
+        content: ContentLayer,
+    },
     /// The picture itself, without any network: patches at three sizes.
     Patches,
 }
@@ -33,14 +61,18 @@ pub struct Extracted {
 impl Features {
     /// Of pictures B x 3 x H x W in [0, 1].
     pub fn extract(&self, pictures: &Tensor) -> Extracted {
-        let Self::Networks(networks) = self else {
+        let Self::Networks {
+            networks,
+            content: wanted,
+        } = self
+        else {
             return Extracted {
                 style: patches(pictures),
                 content: structure(pictures),
             };
         };
         let deepest = deepest(networks);
-        let content = content_layer(&networks[deepest]);
+        let content = content_layer(&networks[deepest], *wanted);
         let mut extracted = Extracted {
             style: Vec::new(),
             content: Vec::new(),
@@ -55,11 +87,17 @@ impl Features {
                     pictures.index_select(0, &order.narrow(0, 0, (batch + 1) / 2))
                 }
             };
-            for (layer, values) in network.features(&seen, &STYLE) {
+            let mut layers = STYLE.to_vec();
+            if i == deepest {
+                layers.push(content);
+            }
+            for (layer, values) in network.features(&seen, &layers) {
                 if i == deepest && layer == content {
                     extracted.content.push(values.shallow_clone());
                 }
-                extracted.style.push(values);
+                if STYLE.contains(&layer) {
+                    extracted.style.push(values);
+                }
             }
         }
         extracted
@@ -67,11 +105,11 @@ impl Features {
 
     /// Only what content is compared by.
     pub fn content(&self, pictures: &Tensor) -> Vec<Tensor> {
-        let Self::Networks(networks) = self else {
+        let Self::Networks { networks, content } = self else {
             return structure(pictures);
         };
         let network = &networks[deepest(networks)];
-        let features = network.features(pictures, &[content_layer(network)]);
+        let features = network.features(pictures, &[content_layer(network, *content)]);
         features.into_iter().map(|(_, values)| values).collect()
     }
 }
@@ -82,10 +120,14 @@ fn deepest(networks: &[Vgg]) -> usize {
     depths.max_by_key(|(_, depth)| *depth).map_or(0, |(i, _)| i)
 }
 
-fn content_layer(network: &Vgg) -> usize {
+fn content_layer(network: &Vgg, wanted: ContentLayer) -> usize {
+    let wanted = wanted.index();
+    if network.has(wanted) {
+        return wanted;
+    }
     let mut reached = STYLE
         .into_iter()
-        .filter(|&layer| layer <= CONTENT && network.has(layer));
+        .filter(|&layer| layer < wanted && network.has(layer));
     reached.next_back().unwrap_or(STYLE[0])
 }
 

@@ -9,7 +9,7 @@ use crate::data::motion::Shot;
 use crate::losses::terms::temporal;
 use crate::recipes::style::Extent;
 use crate::rule::automaton::{Automaton, Canvas, Rule, unfrozen};
-use crate::rule::rollout::{Change, Sampling, Segment, sample};
+use crate::rule::rollout::{Change, Growth, Sampling, Segment, sample};
 use crate::rule::shift::Moved;
 use crate::training::pool::{Entry, Pool};
 use nca::model::Playback;
@@ -187,10 +187,12 @@ impl Filming {
             let mut grids = Vec::new();
             let mut covered = Vec::new();
             let mut sampling = Sampling::Bicubic;
+            let mut uncovered = Vec::new();
             for (i, followed) in followed.iter().enumerate() {
                 let flow = followed.then(|| batch.shots[i].flow(&previous[i], size, size));
                 let moved = Moved::along(flow, [size; 2], cells.as_deref(), &mut batch.shifts[i]);
                 sampling = moved.sampling;
+                uncovered.extend(moved.is_uncovered.then_some(i as i64));
                 grids.push(moved.grid.to(automaton.device()));
                 covered.push(moved.covered.to(automaton.device()));
             }
@@ -202,6 +204,10 @@ impl Filming {
                     sampling,
                     covered: Tensor::cat(&covered, 0),
                     fresh: start.narrow(1, frozen, updated),
+                    growth: Growth {
+                        states: uncovered,
+                        steps: self.playback.warmup,
+                    },
                 }),
                 steps: match is_skipped {
                     true => 0,

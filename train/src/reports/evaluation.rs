@@ -6,7 +6,7 @@ use crate::data::content::{Content, grid};
 use crate::data::motion::Shot;
 use crate::losses::terms::fine_detail;
 use crate::rule::automaton::{Automaton, Canvas, Rule, unfrozen};
-use crate::rule::rollout::{Change, sample};
+use crate::rule::rollout::{Change, Growth, sample};
 use crate::rule::shift::Moved;
 use nca::model::Playback;
 
@@ -211,9 +211,12 @@ impl<'a> Clip<'a> {
             sampling: moved.sampling,
             covered: moved.covered.to(automaton.device()),
             fresh: unfrozen(automaton, &start),
+            growth: Growth {
+                states: moved.is_uncovered.then_some(0).into_iter().collect(),
+                steps: self.playback.warmup,
+            },
         };
-        let unfrozen = change.apply(&unfrozen(automaton, &self.state));
-        self.state = Tensor::cat(&[&change.source, &unfrozen], 1);
+        self.state = change.follow(self.rule, &self.state);
         self.shot = shot;
         self.run();
     }

@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::rule::automaton::{Canvas, Gradients, Rule, Sums};
+use crate::rule::automaton::{Canvas, Gradients, Rule, Sums, unfrozen};
 
 /// Steps on one frame.
 pub struct Segment {
@@ -28,8 +28,20 @@ pub struct Change {
     pub sampling: Sampling,
     /// 1 where the state comes from somewhere, 0 where it is uncovered: B x 1 x H x W.
     pub covered: Tensor,
-    /// What the unfrozen channels are where it is uncovered: B x (C-F) x H x W.
+    /// What the unfrozen channels start from where it is uncovered: B x (C-F) x H x W.
     pub fresh: Tensor,
+    /// What they become there before the state takes its steps.
+    pub growth: Growth,
+}
+
+/// Steps that states take at once where they are uncovered, as an engine has them do. Nothing is learned
+/// from them.
+#[derive(Clone, Debug, Default)]
+pub struct Growth {
+    /// The states of the batch that are uncovered somewhere.
+    pub states: Vec<i64>,
+    /// How many steps.
+    pub steps: u32,
 }
 
 /// How a state is moved.
@@ -50,6 +62,40 @@ impl Change {
             Sampling::Nearest => unfrozen.grid_sampler_2d(&self.grid, NEAREST, BORDER, false),
         };
         &self.covered * moved + (1.0 - &self.covered) * &self.fresh
+    }
+
+    /// What states, B x C x h x w, are before the steps, grown where they are uncovered.
+    pub fn follow(&self, rule: &Rule<'_>, states: &Tensor) -> Tensor {
+        let unfrozen = self.apply(&unfrozen(rule.automaton(), states));
+        let changed = Tensor::cat(&[&self.source, &unfrozen], 1);
+        if !self.grows() {
+            return changed;
+        }
+        let places = Tensor::from_slice(&self.growth.states).to(changed.device());
+        let growing: Tensor = 1.0 - self.settled().index_select(0, &places);
+        let first = changed.index_select(0, &places);
+        let grown = (0..self.growth.steps).fold(first, |state, _| {
+            let next = rule.step(&state);
+            &state + &growing * (next - &state)
+        });
+        changed.index_copy(0, &places, &grown)
+    }
+
+    fn grows(&self) -> bool {
+        self.growth.steps > 0 && !self.growth.states.is_empty()
+    }
+
+    /// 1 where states are what was moved, and take no steps with what grows: B x 1 x h x w.
+    fn settled(&self) -> Tensor {
+        /// How far around cells that start anew the others grow with them, as in the engines.
+        const RING: i64 = 2;
+        if self.sampling == Sampling::Bicubic || !self.grows() {
+            return self.covered.shallow_clone();
+        }
+        let width = [2 * RING + 1; 2];
+        let uncovered: Tensor = 1.0 - &self.covered;
+        let growing = uncovered.max_pool2d(width, [1; 2], [RING; 2], [1; 2], false);
+        1.0 - growing
     }
 }
 
@@ -100,8 +146,7 @@ impl Rollout {
         for segment in &segments {
             before.push(state.shallow_clone());
             if let Some(change) = &segment.change {
-                let unfrozen = change.apply(&state.narrow(1, frozen, updated));
-                state = Tensor::cat(&[&change.source, &unfrozen], 1);
+                state = change.follow(rule, &state);
             }
             let mut kept = Vec::new();
             for step in 0..segment.steps {
@@ -179,7 +224,8 @@ impl Rollout {
             if let Some(change) = &segment.change {
                 let unfrozen = before.narrow(1, frozen, updated);
                 let unfrozen = unfrozen.detach().set_requires_grad(true);
-                let dot = change.apply(&unfrozen) * gradient.narrow(1, frozen, updated);
+                let of_moved = gradient.narrow(1, frozen, updated) * change.settled();
+                let dot = change.apply(&unfrozen) * of_moved;
                 let of_unfrozen =
                     Tensor::run_backward(&[dot.sum(Kind::Float)], &[&unfrozen], false, false);
                 gradient = Tensor::cat(

@@ -18,6 +18,8 @@ pub struct Moved {
     pub covered: Tensor,
     /// How it is sampled.
     pub sampling: Sampling,
+    /// Whether any of it is uncovered.
+    pub is_uncovered: bool,
 }
 
 impl Moved {
@@ -42,6 +44,7 @@ impl Moved {
         };
         let [rows, columns] = [rows, columns].map(|n| n as i64);
         Self {
+            is_uncovered: covered.contains(&0.0),
             grid: Tensor::from_slice(&grid).reshape([1, rows, columns, 2]),
             covered: Tensor::from_slice(&covered).reshape([1, 1, rows, columns]),
             sampling: match cells {

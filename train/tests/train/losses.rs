@@ -1,7 +1,12 @@
 //! Losses of our own recipe, by what they must and must not see.
 
-use nca_train::losses::terms::{astray, fine_detail};
+use nca_train::losses::picture::PictureLoss;
+use nca_train::losses::terms::{astray, fine_detail, order_of_light};
+use nca_train::networks::features::{ContentLayer, Features};
+use nca_train::networks::vgg::Vgg;
 use tch::{Device, Kind, Tensor};
+
+use crate::common::workspace;
 
 /// Noise on bands of colour, 1 x 3 x 64 x 96.
 fn picture() -> Tensor {
@@ -43,4 +48,63 @@ fn what_goes_astray_pulls_back() {
     let [before, after] =
         [&moved, &downhill].map(|other| astray(other, &picture).double_value(&[]));
     assert!(after < 0.5 * before, "{before} {after}");
+}
+
+/// The network of the goldens.
+fn networks(content: ContentLayer) -> Features {
+    let path = workspace().join("tests/golden/vgg.safetensors");
+    Features::Networks {
+        networks: vec![Vgg::read(&path, Device::Cpu).unwrap()],
+        content,
+    }
+}
+
+#[test]
+fn content_is_compared_where_it_is_asked_for() {
+    let picture = picture();
+    for (content, halvings) in [
+        (ContentLayer::Relu2_2, 1),
+        (ContentLayer::Relu3_1, 2),
+        (ContentLayer::Relu4_1, 3),
+    ] {
+        let features = networks(content);
+        let extracted = features.extract(&picture);
+        let alone = features.content(&picture);
+        assert_eq!(extracted.style.len(), 5, "{content:?}");
+        assert_eq!((extracted.content.len(), alone.len()), (1, 1));
+        assert_eq!(extracted.content[0], alone[0], "{content:?}");
+        let size = &alone[0].size()[2..];
+        assert_eq!(size, [64 >> halvings, 96 >> halvings], "{content:?}");
+        assert!(alone[0].std(true).double_value(&[]) > 0.0, "{content:?}");
+    }
+}
+
+/// As small as pictures may be, and asked for at more sizes than features have places at.
+#[test]
+fn small_pictures_are_compared_at_fewer_sizes() {
+    tch::manual_seed(1);
+    for features in [networks(ContentLayer::default()), Features::Patches] {
+        for [(h, w), (height, width)] in [
+            [(32, 32), (32, 32)],
+            [(40, 80), (256, 256)],
+            [(300, 41), (48, 48)],
+        ] {
+            let draw = |h, w| Tensor::rand([1, 3, h, w], (Kind::Float, Device::Cpu));
+            let loss = PictureLoss::new(&draw(h, w), &features, 4, true);
+            let terms = loss.terms(&draw(height, width), &features);
+            for term in [terms.style, terms.gram, terms.colour] {
+                assert!(term.double_value(&[]).is_finite(), "{h}x{w}");
+            }
+        }
+    }
+}
+
+#[test]
+fn light_may_change_but_not_its_order() {
+    let picture = picture();
+    let seen = |other: &Tensor| order_of_light(other, &picture).double_value(&[]);
+    assert!(seen(&picture) < 1e-3);
+    assert!(seen(&(&picture * 0.3 + 0.4)) < 1e-3);
+    let swapped: Tensor = 1.0 - &picture;
+    assert!((seen(&swapped) - 2.0).abs() < 1e-3);
 }

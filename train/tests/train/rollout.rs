@@ -4,7 +4,7 @@ use nca::model::Model;
 use nca_train::data::content::grid;
 use nca_train::data::motion::Shot;
 use nca_train::rule::automaton::Automaton;
-use nca_train::rule::rollout::{Change, Rollout, Sampling, Segment};
+use nca_train::rule::rollout::{Change, Growth, Rollout, Sampling, Segment};
 use tch::{Device, Kind, Tensor};
 
 const SIZE: usize = 24;
@@ -21,6 +21,7 @@ fn segments(automaton: &Automaton, starts: &[Tensor; 2]) -> Vec<Segment> {
             sampling: Sampling::Bicubic,
             covered: Tensor::from_slice(covered).reshape([1, 1, n, n]),
             fresh: start.narrow(1, frozen, updated),
+            growth: Growth::default(),
         })
     };
     let shot = Shot::pan(0, [100, 100], [2.3, -1.4]);
@@ -143,5 +144,66 @@ fn states_that_are_not_kept_are_computed_again() {
             assert!(long.norm().double_value(&[]) > 0.0, "{name}");
             assert_eq!(long, short, "{name}");
         }
+    }
+}
+
+/// Where states are uncovered they grow before the others take a step, with a ring of cells around them.
+#[test]
+fn what_is_uncovered_grows_at_once() {
+    let golden = crate::common::workspace().join("tests/golden");
+    let n = SIZE as i64;
+    for (name, sampling, ring) in [
+        ("unusual.safetensors", Sampling::Bicubic, 0),
+        ("painter/cells-1.safetensors", Sampling::Nearest, 2),
+    ] {
+        let model = Model::load(&golden.join(name)).unwrap();
+        let automaton = Automaton::of(&model, Device::Cpu);
+        let rule = automaton.rule();
+        tch::manual_seed(1);
+        let frames = [(); 2].map(|()| Tensor::rand([2, 3, n, n], (Kind::Float, Device::Cpu)));
+        let [before, start] = frames.map(|frames| automaton.start(&frames, 1.0));
+        let frozen = model.architecture.frozen() as i64;
+        let updated = model.architecture.updated() as i64;
+        // The second state has lost its columns from 10 on.
+        let covered = Tensor::ones([2, 1, n, n], (Kind::Float, Device::Cpu));
+        let _ = covered.get(1).narrow(2, 10, n - 10).zero_();
+        let still = grid(&Shot::still_grid(SIZE, SIZE), SIZE, SIZE, Device::Cpu);
+        let mut change = Change {
+            source: start.narrow(1, 0, frozen),
+            grid: still.expand([2, -1, -1, -1], false),
+            sampling,
+            covered,
+            fresh: start.narrow(1, frozen, updated),
+            growth: Growth::default(),
+        };
+        let plain = change.follow(&rule, &before);
+        change.growth = Growth {
+            states: vec![1],
+            steps: 3,
+        };
+        let grown = change.follow(&rule, &before);
+        assert_eq!(plain.get(0), grown.get(0), "{name}");
+        let kept = 10 - ring;
+        let left = |states: &Tensor| states.get(1).narrow(2, 0, kept);
+        assert_eq!(left(&plain), left(&grown), "{name}");
+        let column = |states: &Tensor, x: i64| states.get(1).narrow(2, x, 1);
+        let changed = (column(&plain, kept) - column(&grown, kept)).abs();
+        assert!(changed.max().double_value(&[]) > 1e-4, "{name}");
+        // Far from what stays they are what steps make of them.
+        let stepped = rule.steps(&plain, 3);
+        let off = (column(&stepped, 19) - column(&grown, 19)).abs();
+        assert!(off.max().double_value(&[]) < 1e-5, "{name}");
+
+        // A rollout does the same.
+        let rollout = Rollout::run(
+            &rule,
+            &before,
+            vec![Segment {
+                change: Some(change),
+                steps: 0,
+                canvas: None,
+            }],
+        );
+        assert_eq!(rollout.end(), &grown, "{name}");
     }
 }

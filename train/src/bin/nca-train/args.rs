@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Parser, ValueEnum};
 use nca::model::{Blur, FilterScale};
+use nca_train::networks::features::ContentLayer;
 
 /// Trains an automaton that shows video in the style of a picture, or as a sentence says.
 #[derive(Parser)]
@@ -44,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER", conflicts_with_all = [
         "style", "prompt", "prompt_picture", "aesthetic", "content", "out", "overwrite", "run", "recipe", "preset", "features", "weights", "size", "batch", "pool",
         "rate", "seed", "style_size", "style_weight", "colour_weight", "content_weight",
-        "gram_weight", "light_weight", "levels", "temporal_weight", "age_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
+        "content_layer", "gram_weight", "light_weight", "levels", "temporal_weight", "age_weight", "overflow_weight", "channels", "hidden", "border", "step_size", "filter_scale", "blur",
         "warmup", "steps", "from",
     ])]
     pub resume: Option<PathBuf>,
@@ -109,7 +110,8 @@ pub struct Args {
     /// strokes. 512 for presets with cells, 288 for those without, 224 for the recipe notebook.
     #[arg(long, value_name = "N", value_parser = length)]
     pub style_size: Option<usize>,
-    /// Sizes at which styles are compared, each half of the last: 2 for presets with cells, else 1.
+    /// Sizes at which styles are compared, each half of the last, down to 20 pixels: 3 for presets with cells,
+    /// else 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub levels: Option<u8>,
     /// States an iteration.
@@ -144,6 +146,9 @@ pub struct Args {
     /// Weight of what the source shows: 0.7 for presets with cells, else 1.
     #[arg(long, value_name = "X", value_parser = weight)]
     pub content_weight: Option<f64>,
+    /// Layer of VGG at which content is compared: the earlier, the more detail of the source stays.
+    #[arg(long, value_enum, default_value_t = ContentLayerName::Relu4_1)]
+    pub content_layer: ContentLayerName,
     /// Weight of light and dark places that stay lighter and darker than others: 1 for presets with
     /// cells, else 0.
     #[arg(long, value_name = "X", value_parser = weight)]
@@ -190,6 +195,27 @@ impl PresetName {
             Self::PixelLive => "pixel-live",
             Self::PixelFine => "pixel-fine",
             Self::Notebook => "notebook",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ContentLayerName {
+    /// Every leaf stays.
+    Relu2_2,
+    /// Between the two.
+    Relu3_1,
+    /// Things stay, their details are the style's.
+    Relu4_1,
+}
+
+impl ContentLayerName {
+    pub fn layer(self) -> ContentLayer {
+        match self {
+            Self::Relu2_2 => ContentLayer::Relu2_2,
+            Self::Relu3_1 => ContentLayer::Relu3_1,
+            Self::Relu4_1 => ContentLayer::Relu4_1,
         }
     }
 }

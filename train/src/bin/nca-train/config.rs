@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use nca::model::{Architecture, Border, Model, Playback};
 use nca_train::losses::prompt::weighted;
+use nca_train::networks::features::ContentLayer;
 use nca_train::recipes::style::{Extent, StyleWeights};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ pub struct Config {
     /// Sizes of pictures that the style is compared at, each half of the last.
     #[serde(default = "one")]
     pub levels: usize,
+    #[serde(default)]
+    pub content_layer: ContentLayer,
     pub seed: u64,
 }
 
@@ -102,7 +105,7 @@ const CELLS: Defaults = Defaults {
     iterations: 3000,
     size: 192,
     style_size: 512,
-    levels: 2,
+    levels: 3,
     pool: 64,
     rate: 2e-3,
     content_weight: 0.7,
@@ -222,6 +225,7 @@ impl Config {
                 overflow: args.overflow_weight,
             },
             levels: args.levels.map_or(defaults.levels, usize::from),
+            content_layer: args.content_layer.layer(),
             seed: args.seed,
         })
     }

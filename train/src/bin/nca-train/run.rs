@@ -187,7 +187,10 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
             let features = if networks.is_empty() {
                 features::Features::Patches
             } else {
-                features::Features::Networks(networks)
+                features::Features::Networks {
+                    networks,
+                    content: config.content_layer,
+                }
             };
             let (playback, extent) = (config.playback, config.extent);
             let weights = config.style_weights;
