@@ -417,6 +417,43 @@ fn window(size: Size, at: usize) -> Picture {
     }
 }
 
+/// What comes into a picture that pans is shown as far off its cells as what was there before, and is as
+/// steady.
+#[test]
+fn what_enters_a_pan_is_steady() {
+    const PAN: usize = 3;
+    let size = Size::new(160, 96);
+    let options = Options {
+        motion: Some(Quality::Balanced),
+        ..Options::default()
+    };
+    let mut stylizer = stylizer(trial(), options);
+    let mut before: Option<Picture> = None;
+    let (mut sum, mut count) = (0.0, 0.0);
+    for frame in 0..30 {
+        let mut picture = window(size, PAN * frame);
+        process(&mut stylizer, &mut picture);
+        if let Some(before) = before.filter(|_| frame > 20) {
+            // All of it has come in since the first frame.
+            for y in 16..size.height - 16 {
+                for x in size.width - 64..size.width - 16 {
+                    for c in 0..3 {
+                        let at = |picture: &Picture, x: usize| {
+                            f64::from(picture.pixels[(y * size.width + x) * 3 + c])
+                        };
+                        sum += (at(&picture, x) - at(&before, x + PAN)).powi(2);
+                        count += 1.0;
+                    }
+                }
+            }
+        }
+        before = Some(picture);
+    }
+    let apart = f64::sqrt(sum / count);
+    println!("{apart} of 255 from frame to frame");
+    assert!(apart < 9.0, "{apart} of 255 from frame to frame");
+}
+
 /// A frame between those that take steps is painted anew: it shows the new frame, with the state where
 /// the motion put it.
 #[test]

@@ -108,13 +108,14 @@ def moved(state, offset, motion, frozen):
                 was = min(max(math.floor(at + f + 0.5), 0), length - 1)
                 place.append((at, length, f, axis, was))
             near = (place[0][4], place[1][4])
-            took = []
+            # What comes from beyond the edge lies on from there as the cells at the edge do.
+            whence, took = [], []
             for at, length, f, axis, _ in place:
-                whole = at + math.floor(f - float(offset[axis][near]) + 0.5)
-                took.append(min(max(whole, 0), length - 1))
+                whence.append(at + math.floor(f - float(offset[axis][near]) + 0.5))
+                took.append(min(max(whence[-1], 0), length - 1))
             out[frozen:, y, x] = state[frozen:, took[0], took[1]]
             for at, length, f, axis, _ in place:
-                shift = took[axis] - at + float(offset[axis][took[0], took[1]]) - f
+                shift = whence[axis] - at + float(offset[axis][took[0], took[1]]) - f
                 shifts[axis, y, x] = min(max(shift, -1.0), 1.0)
     return out, shifts
 

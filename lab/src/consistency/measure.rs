@@ -12,8 +12,11 @@ use nca::model::Model;
 use nca::motion::Quality;
 use nca::stylizer::{Options, Stylizer};
 
-/// Frames of a motion.
+/// Frames of a motion that are compared.
 const FRAMES: usize = 30;
+
+/// The frame at which it is seen what is left of the strokes.
+const LATE: usize = 60;
 
 /// The first frame that is compared.
 const FIRST: usize = 8;
@@ -71,12 +74,19 @@ pub struct Consistency {
     pub e1: f64,
     /// The same for ten frames.
     pub e10: f64,
+    /// The same of what a perfect sticker would show: the still, restyled and converged as a whole, moved
+    /// exactly.
+    pub floor_e1: f64,
+    /// The same ten apart.
+    pub floor_e10: f64,
     /// The same for the frames themselves, one apart.
     pub input_e1: f64,
     /// The same for the frames themselves, ten apart.
     pub input_e10: f64,
     /// Fine detail of the last output, relative to that of a still that has converged.
     pub detail: f64,
+    /// How strong strokes are 60 frames after the first, relative to such a still of that frame.
+    pub strokes: f64,
     /// How far the last output is from that still: root mean square of the difference of the mean
     /// colours of 16 x 16 pixels, in [0, 1].
     pub astray: f64,
@@ -100,30 +110,45 @@ impl Run {
         motion: KnownMotion,
         stills: &[Still],
     ) -> Result<Consistency, EngineError> {
-        let mut errors = [Mean::default(); 4];
-        let [mut detail, mut astray] = [Mean::default(); 2];
+        let mut errors = [Mean::default(); 6];
+        let [mut detail, mut astray, mut strokes] = [Mean::default(); 3];
         for still in stills {
-            let frames: Vec<_> = (0..FRAMES)
-                .map(|t| quantised(&still.frame(motion, t)))
-                .collect();
-            let outputs = self.restyle(&frames)?;
-            let [e1, e10, input_e1, input_e10] = &mut errors;
-            compare(motion, 1, &outputs, e1);
-            compare(motion, 10, &outputs, e10);
-            compare(motion, 1, &frames, input_e1);
-            compare(motion, 10, &frames, input_e10);
+            let frames = |still: &Still, count: usize| -> Vec<_> {
+                let frames = (0..count).map(|t| quantised(&still.frame(motion, t)));
+                frames.collect()
+            };
+            let all = frames(still, LATE + 1);
+            let restyled = self.restyle(&all)?;
+            let sticker = still.restyled(|still| restyle_picture(&mut self.converging(), still))?;
+            let sticker = frames(&sticker, FRAMES);
+            let late = restyle_picture(&mut self.converging(), &all[LATE])?;
+            let contrast = late.stroke_contrast().max(f64::MIN_POSITIVE);
+            strokes.add(restyled[LATE].stroke_contrast() / contrast);
+
+            let (frames, outputs) = (&all[..FRAMES], &restyled[..FRAMES]);
+            let [e1, e10, input_e1, input_e10, floor_e1, floor_e10] = &mut errors;
+            compare(motion, 1, &sticker, floor_e1);
+            compare(motion, 10, &sticker, floor_e10);
+            compare(motion, 1, outputs, e1);
+            compare(motion, 10, outputs, e10);
+            compare(motion, 1, frames, input_e1);
+            compare(motion, 10, frames, input_e10);
             let converged = restyle_picture(&mut self.converging(), &frames[FRAMES - 1])?;
             let reference = converged.fine_detail().max(f64::MIN_POSITIVE);
             detail.add(outputs[FRAMES - 1].fine_detail() / reference);
             outputs[FRAMES - 1].compare_coarsely(&converged, &mut astray);
         }
-        let [e1, e10, input_e1, input_e10] = errors.map(|error| error.value().sqrt());
+        let [e1, e10, input_e1, input_e10, floor_e1, floor_e10] =
+            errors.map(|error| error.value().sqrt());
         Ok(Consistency {
             e1,
             e10,
+            floor_e1,
+            floor_e10,
             input_e1,
             input_e10,
             detail: detail.value(),
+            strokes: strokes.value(),
             astray: astray.value().sqrt(),
         })
     }

@@ -105,6 +105,45 @@ impl Picture {
         }
     }
 
+    /// How strong strokes are, things of 8 to 60 pixels: the standard deviation of the difference of two
+    /// Gaussian blurs, each of which leaves of a wave of the one or the other length a half of its power.
+    pub(super) fn stroke_contrast(&self) -> f64 {
+        const BAND: [f32; 2] = [8.0, 60.0];
+        /// Of a wave whose length is so many times the deviation, half of the power is left.
+        const HALVED: f32 = 7.547;
+        let [fine, coarse] = BAND.map(|length| self.blurred(length / HALVED));
+        let pairs = fine.pixels.iter().zip(&coarse.pixels);
+        let sum: f64 = pairs.map(|(a, b)| squared_difference(a, b)).sum();
+        (sum / self.size.pixels() as f64).sqrt()
+    }
+
+    /// Blurred by a Gaussian; the nearest pixel lies beyond the edges.
+    fn blurred(&self, deviation: f32) -> Self {
+        let radius = (3.0 * deviation).ceil() as isize;
+        let weights = (-radius..=radius).map(|at| (-0.5 * (at as f32 / deviation).powi(2)).exp());
+        let weights: Vec<f32> = weights.collect();
+        let sum: f32 = weights.iter().sum();
+        let along = |picture: &Self, dx: isize, dy: isize| {
+            let Size { width, .. } = picture.size;
+            let pixels = (0..picture.pixels.len()).map(|i| {
+                let (x, y) = ((i % width) as isize, (i / width) as isize);
+                let mut mean = [0.0; 3];
+                for (at, weight) in (-radius..=radius).zip(&weights) {
+                    let pixel = picture.at(x + at * dx, y + at * dy);
+                    for (mean, value) in mean.iter_mut().zip(pixel) {
+                        *mean += weight / sum * value;
+                    }
+                }
+                mean
+            });
+            Self {
+                size: picture.size,
+                pixels: pixels.collect(),
+            }
+        };
+        along(&along(self, 1, 0), 0, 1)
+    }
+
     /// The standard deviation of what a 5 x 5 box takes out of the picture, which is mirrored at
     /// the edges.
     pub(super) fn fine_detail(&self) -> f64 {
@@ -190,6 +229,14 @@ impl Still {
             size,
             pixels: pixels.collect(),
         })
+    }
+
+    /// What is made of the whole of it.
+    pub(super) fn restyled<E>(
+        &self,
+        restyle: impl FnOnce(&Picture) -> Result<Picture, E>,
+    ) -> Result<Self, E> {
+        restyle(&self.0).map(Self)
     }
 
     /// Frame `t` of a motion.

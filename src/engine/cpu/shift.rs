@@ -150,18 +150,19 @@ impl ShiftRow<'_> {
             let at = grid.x.centre_pixel(x);
             let (u, v) = (dx[at] / k, dy[at] / k);
             // The cell that the place lies in, and the one whose state was shown there.
-            let near = step(y, v, height) * width + step(x, u, width);
-            let column = step(x, u - shifts[0][near], width);
-            let row = step(y, v - shifts[1][near], height);
+            let near = limited(y, whole(v), height) * width + limited(x, whole(u), width);
+            let across = whole(u - shifts[0][near]);
+            let down = whole(v - shifts[1][near]);
+            let (column, row) = (limited(x, across, width), limited(y, down, height));
             origins.push(row * row_len + HALO + column);
             let from = row * width + column;
-            let trust = 1.0 - distrust[x];
-            let shift = |from: usize, to: usize, shift: f32, flow: f32| {
-                let off = (from as f32 - to as f32) + shift - flow;
-                trust * off.clamp(-MAX_SHIFT, MAX_SHIFT)
+            // Also where the state starts anew: cells whose neighbours are shown off their places, and which
+            // are not, would be torn from them and go on changing.
+            let shift = |whole: f32, shift: f32, flow: f32| {
+                (whole + shift - flow).clamp(-MAX_SHIFT, MAX_SHIFT)
             };
-            next_dx[x] = shift(column, x, shifts[0][from], u);
-            next_dy[x] = shift(row, y, shifts[1][from], v);
+            next_dx[x] = shift(across, shifts[0][from], u);
+            next_dy[x] = shift(down, shifts[1][from], v);
         }
         for (channel, next) in next.chunks_exact_mut(stride).enumerate() {
             let values = &cells.values()[channel * stride..];
@@ -173,9 +174,14 @@ impl ShiftRow<'_> {
     }
 }
 
-/// The cell nearest to the place that lies `by` cells from that at `at`, of so many.
+/// The nearest whole number of cells.
 #[inline(always)]
-fn step(at: usize, by: f32, count: usize) -> usize {
-    let whole = (by + 0.5).floor() as isize;
-    at.saturating_add_signed(whole).min(count - 1)
+fn whole(cells: f32) -> f32 {
+    (cells + 0.5).floor()
+}
+
+/// The cell that lies so many from that at `at`, or of `count` the one nearest to that.
+#[inline(always)]
+fn limited(at: usize, by: f32, count: usize) -> usize {
+    at.saturating_add_signed(by as isize).min(count - 1)
 }

@@ -88,28 +88,32 @@ pub fn shift(cells: &Cells, flow: &[f32], covered: &[f32], shifts: &[f32]) -> Sh
                 (was - (middle as f64 + 0.5 - half)) / k
             };
             let (u, v) = (motion(0, width, middle_x), motion(1, height, middle_y));
-            let near = (step(y, v, rows), step(x, u, columns));
-            let row = step(y, v - at(0, near.0, near.1), rows);
-            let column = step(x, u - at(1, near.0, near.1), columns);
+            let near = (limited(y, whole(v), rows), limited(x, whole(u), columns));
+            let down = whole(v - at(0, near.0, near.1));
+            let across = whole(u - at(1, near.0, near.1));
+            let (row, column) = (limited(y, down, rows), limited(x, across, columns));
             moved.grid.extend([
                 normalised(column as f64, columns) as f32,
                 normalised(row as f64, rows) as f32,
             ]);
-            let is_covered = covered[pixel];
-            moved.covered.push(is_covered);
-            let off = |from: usize, to: usize, shift: f64, motion: f64| {
-                let off = (from as f64 - to as f64 + shift - motion).clamp(-MOST, MOST);
-                is_covered * off as f32
+            moved.covered.push(covered[pixel]);
+            // Also where it is uncovered: torn from their neighbours, cells go on changing.
+            let off = |whole: f64, shift: f64, motion: f64| {
+                (whole + shift - motion).clamp(-MOST, MOST) as f32
             };
-            moved.shifts[y * columns + x] = off(row, y, at(0, row, column), v);
-            moved.shifts[(rows + y) * columns + x] = off(column, x, at(1, row, column), u);
+            moved.shifts[y * columns + x] = off(down, at(0, row, column), v);
+            moved.shifts[(rows + y) * columns + x] = off(across, at(1, row, column), u);
         }
     }
     moved
 }
 
-/// The cell nearest to the place that lies `by` cells from that at `at`, of so many.
-fn step(at: usize, by: f64, count: usize) -> usize {
-    let whole = (by + 0.5).floor() as isize;
-    at.saturating_add_signed(whole).min(count - 1)
+/// The nearest whole number of cells.
+fn whole(cells: f64) -> f64 {
+    (cells + 0.5).floor()
+}
+
+/// The cell that lies so many from that at `at`, or of `count` the one nearest to that.
+fn limited(at: usize, by: f64, count: usize) -> usize {
+    at.saturating_add_signed(by as isize).min(count - 1)
 }

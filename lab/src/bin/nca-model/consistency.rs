@@ -60,9 +60,10 @@ pub(crate) struct Consistency {
 
 const HELP: &str = "\
 E1 and E10 are the root mean square of the difference of outputs 1 and 10 frames apart, brought \
-together by the motion, of colours from 0 to 1. `input` is the same for the frames themselves, and \
-`detail` the fine detail of the last output relative to that of a still given 96 steps. `astray` is \
-how far the colours of the output are, in the mean of 16 x 16 pixels, from those of that still: what \
+together by the motion, of colours from 0 to 1. `floor` is the same of what a perfect \
+sticker would show: the whole still restyled with 96 steps and moved exactly. `input` is the same for the frames \
+themselves, `detail` the fine detail of output 30 relative to that of a still given 96 steps, and `strokes` what \
+is left after 60 frames of what is 8 to 60 pixels large. `astray` is how far the colours of the output are, in the mean of 16 x 16 pixels, from those of that still: what \
 the state has not noticed, or remembers.
 
 A clip becomes a folder of pictures with
@@ -187,15 +188,20 @@ impl Consistency {
 impl Report {
     fn print(&self) {
         println!("motion {}, {} steps a frame", self.motion, self.steps);
-        println!("scene             E1     E10  input E1  input E10  detail  astray");
+        println!(
+            "scene             E1     E10  floor E1  floor E10  input E1  input E10  detail  strokes  astray"
+        );
         for Row { scene, consistency } in &self.consistency {
             println!(
-                "{scene:<13} {:>6.4}  {:>6.4}    {:>6.4}     {:>6.4}    {:>4.2}   {:>5.3}",
+                "{scene:<13} {:>6.4}  {:>6.4}    {:>6.4}     {:>6.4}    {:>6.4}     {:>6.4}    {:>4.2}     {:>4.2}   {:>5.3}",
                 consistency.e1,
                 consistency.e10,
+                consistency.floor_e1,
+                consistency.floor_e10,
                 consistency.input_e1,
                 consistency.input_e10,
                 consistency.detail,
+                consistency.strokes,
                 consistency.astray
             );
         }
