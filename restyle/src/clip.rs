@@ -48,7 +48,7 @@ pub fn restyle(
     };
     let read_through = Way::ReadThrough(media.times);
     let Some(cut) = cut else {
-        let is_mended = media.times == Times::Position;
+        let is_mended = matches!(media.times, Times::Position(_));
         let whole = is_mended.then_some(Part {
             cut: Cut::default(),
             way: read_through,
@@ -100,7 +100,7 @@ impl Film<'_> {
             &media.uri,
             &media.video.id,
             Form::Video {
-                to_the_last: media.shows_all && part.is_none(),
+                to_the_last: media.shows_all,
             },
             &branch.sink,
             part,

@@ -22,6 +22,8 @@ pub struct Facts {
     /// Whether it is one of the MP4 family whose index is missing, without which nothing can be read.
     pub lacks_index: bool,
     pub has_chapters: bool,
+    /// Whether the frames are in fragments that come after the index.
+    pub is_fragmented: bool,
     /// How many tracks of sound there are.
     pub sounds: usize,
     /// How long the first video is said to be shown.
@@ -72,6 +74,7 @@ pub fn facts(path: &Path) -> Facts {
         video_length,
         shows_all,
         lacks_index: false,
+        is_fragmented: find(&index, 0..index.len(), &[*b"mvex"]).is_some(),
         is_encrypted: entries
             .map(|entry| entry.kind)
             .any(|kind| kind == *b"encv" || kind == *b"enca"),

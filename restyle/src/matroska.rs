@@ -1,4 +1,4 @@
-//! What GStreamer's muxer gets wrong in the header of Matroska and WebM files.
+//! What GStreamer does not read of Matroska and WebM files, and what its muxer gets wrong in their header.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,9 +15,70 @@ const TRACKS: u32 = 0x1654_ae6b;
 const TRACK: u32 = 0xae;
 const IS_DEFAULT: u8 = 0x88;
 const VOID: u8 = 0xec;
+const CLUSTER: u32 = 0x1f43_b675;
+const CLUSTER_TIME: u32 = 0xe7;
+const SIMPLE_BLOCK: u32 = 0xa3;
+const BLOCK_GROUP: u32 = 0xa0;
+const BLOCK: u32 = 0xa1;
 
 /// The largest header that is looked through; cover pictures come later.
 const LONGEST_HEADER: u64 = 1 << 24;
+
+/// The time at which a film begins: that of its first packets. One that is none, or whose first packets are not
+/// near its beginning, begins at zero.
+pub fn beginning(path: &Path) -> io::Result<gst::ClockTime> {
+    let mut header = Vec::new();
+    File::open(path)?
+        .take(LONGEST_HEADER)
+        .read_to_end(&mut header)?;
+    let Some(segment) = elements(&header, 0..header.len()).find(|part| part.id == SEGMENT) else {
+        return Ok(gst::ClockTime::ZERO);
+    };
+    let mut scale = DEFAULT_SCALE;
+    for part in elements(&header, segment.content) {
+        match part.id {
+            INFO => scale = timestamp_scale(&header, part.content),
+            CLUSTER => {
+                let ticks = first_ticks(&header, part.content);
+                let time = ticks.checked_mul(scale).filter(|time| *time < u64::MAX);
+                return Ok(gst::ClockTime::from_nseconds(time.unwrap_or_default()));
+            }
+            _ => {}
+        }
+    }
+    Ok(gst::ClockTime::ZERO)
+}
+
+/// The earliest time of the packets in a cluster.
+fn first_ticks(header: &[u8], cluster: Range<usize>) -> u64 {
+    let mut time = 0;
+    let mut first = None;
+    for part in elements(header, cluster) {
+        let block = match part.id {
+            CLUSTER_TIME => {
+                time = number(&header[part.content]);
+                continue;
+            }
+            SIMPLE_BLOCK => Some(part.content),
+            BLOCK_GROUP => elements(header, part.content)
+                .find(|part| part.id == BLOCK)
+                .map(|part| part.content),
+            _ => None,
+        };
+        // The number of a track goes before the time after that of the cluster.
+        let block = block
+            .and_then(|block| header.get(block))
+            .unwrap_or_default();
+        let track = block
+            .first()
+            .map_or(0, |byte| byte.leading_zeros() as usize + 1);
+        if let Some(after) = block.get(track..).and_then(|it| it.first_chunk()) {
+            let at = time.saturating_add_signed(i16::from_be_bytes(*after).into());
+            first = Some(first.map_or(at, |first: u64| first.min(at)));
+        }
+    }
+    first.unwrap_or(time)
+}
 
 /// Writes into a complete file how long it is, which the muxer takes from the longest track without
 /// the time at which it begins, and which tracks play where nobody has chosen one, which it says of all.
@@ -43,13 +104,7 @@ pub fn finish(path: &Path, tracks: &[Track], end: gst::ClockTime) -> io::Result<
 }
 
 fn set_duration(header: &mut [u8], info: Range<usize>, end: gst::ClockTime) {
-    let scale = elements(header, info.clone())
-        .find(|part| part.id == TIMESTAMP_SCALE)
-        .map_or(1_000_000, |part| {
-            header[part.content]
-                .iter()
-                .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
-        });
+    let scale = timestamp_scale(header, info.clone());
     let Some(duration) = elements(header, info).find(|part| part.id == DURATION) else {
         return;
     };
@@ -59,6 +114,20 @@ fn set_duration(header: &mut [u8], info: Range<usize>, end: gst::ClockTime) {
 }
 
 /// The muxer spends eight bytes on the size of a track's entry; what fewer leave has room for the flag.
+/// Nanoseconds of a tick.
+const DEFAULT_SCALE: u64 = 1_000_000;
+
+fn timestamp_scale(header: &[u8], info: Range<usize>) -> u64 {
+    elements(header, info)
+        .find(|part| part.id == TIMESTAMP_SCALE)
+        .map_or(DEFAULT_SCALE, |part| number(&header[part.content]))
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    let bytes = bytes.iter();
+    bytes.fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
 fn set_defaults(header: &mut [u8], content: Range<usize>, tracks: &[Track]) {
     let entries: Vec<_> = elements(header, content)
         .filter(|part| part.id == TRACK)

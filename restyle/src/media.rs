@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::iso;
 use crate::part::Times;
+use crate::{iso, matroska};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
@@ -102,6 +102,10 @@ pub fn probe(path: &Path) -> Result<Media> {
         // Those that nothing decodes have no name.
         .find(|stream| !stream.is_image() && stream.stream_id().is_some())
         .ok_or_else(|| no_video(&info))?;
+    let beginning = match is_in(&info, &MATROSKA) {
+        true => matroska::beginning(path)?,
+        false => gst::ClockTime::ZERO,
+    };
     Ok(Media {
         uri,
         video: VideoStream::new(&video)?,
@@ -121,11 +125,15 @@ pub fn probe(path: &Path) -> Result<Media> {
             Times::AfterFirst
         } else if is_in(&info, &MATROSKA) {
             // Of streams that begin late, the first segment begins with the first packet, at a time of zero.
-            Times::Position
+            Times::Position(beginning)
         } else {
             Times::Stream
         },
-        seeks_exactly: info.is_seekable() && seeks_exactly(&info, &video),
+        // Seeks go by times from zero on; in fragments, GStreamer counts from another place after a seek.
+        seeks_exactly: info.is_seekable()
+            && seeks_exactly(&info, &video)
+            && beginning.is_zero()
+            && !facts.is_fragmented,
     })
 }
 

@@ -38,8 +38,8 @@ pub enum Times {
     Stream,
     /// The same, after the first of the stream, which may be any.
     AfterFirst,
-    /// The position: the first segment is wrong.
-    Position,
+    /// The position after this one, with which the film begins: the first segment is wrong.
+    Position(gst::ClockTime),
 }
 
 /// A seek that did not lead to the beginning of the part.

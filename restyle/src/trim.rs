@@ -121,7 +121,11 @@ impl Timeline {
                 Way::Seek(_) => Reading::Sought,
                 Way::ReadThrough(times) => Reading::Through {
                     times,
-                    beginning: (times != Times::AfterFirst).then_some(gst::ClockTime::ZERO),
+                    beginning: match times {
+                        Times::Stream => Some(gst::ClockTime::ZERO),
+                        Times::Position(beginning) => Some(beginning),
+                        Times::AfterFirst => None,
+                    },
                 },
             },
         }
@@ -148,7 +152,7 @@ impl Timeline {
                 }
             }
             Reading::Through { times, beginning } => {
-                if *times == Times::Position {
+                if matches!(times, Times::Position(_)) {
                     self.segment.set_time(segment.start());
                 }
                 beginning.get_or_insert(segment.time().unwrap_or_default());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::must;
-use crate::ffmpeg::{assert_same, ffmpeg, has_ffmpeg, length, probe_stream, times};
+use crate::ffmpeg::{assert_same, ffmpeg, has_ffmpeg, length, likeness, probe_stream, times};
 use crate::samples::Folder;
 
 #[test]
@@ -262,6 +262,59 @@ fn sound_that_begins_before_the_picture_stays_before_it() {
                 (before - after).abs() < 0.002,
                 "{name} to {kind}: {before} became {after}"
             );
+        }
+    }
+}
+
+/// Films whose times do not begin at zero, or whose frames are shown later than their file says.
+#[test]
+fn parts_of_films_with_uncommon_times() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for (name, options) in [
+        ("late.mkv", "-bf 3 -g 250 -output_ts_offset 3"),
+        ("no-edit-list.mp4", "-bf 2 -use_editlist 0"),
+        (
+            "fragments.mp4",
+            "-bf 2 -g 50 -movflags frag_keyframe+empty_moov",
+        ),
+    ] {
+        let film = folder.path(name);
+        ffmpeg(
+            &format!(
+                "-f lavfi -i testsrc2=s=96x64:r=25:d=4 -f lavfi -i sine=d=4 -c:v libx264 -c:a aac {options}"
+            ),
+            &film,
+        );
+        let whole = folder.path("whole.mkv");
+        must(&film, &whole, &["-y"]);
+        let all = times(&whole, "v");
+        assert_eq!(all.len(), 100, "{name}");
+        assert!(all[0] < 0.2, "{name}: {}", all[0]);
+        for (part, start, end) in [
+            (&["--start", "1"][..], 1.0, 9.0),
+            (&["--start", "2.13", "--duration", "1"], 2.13, 3.13),
+            (&["--duration", "0.7"], 0.0, 0.7),
+        ] {
+            let output = folder.path("out.mkv");
+            must(&film, &output, &[part, &["-y"]].concat());
+            let shown = |i: usize| {
+                let next = all.get(i + 1).copied().unwrap_or(all[i] + 0.04);
+                next > start + 0.001 && all[i] < end - 0.001
+            };
+            let shown: Vec<f64> = (0..all.len())
+                .filter(|i| shown(*i))
+                .map(|i| all[i].max(start))
+                .collect();
+            assert_same(&shown, &times(&output, "v"), &format!("{name}, {part:?}"));
+            let first = all
+                .iter()
+                .position(|time| time + 0.04 > start + 0.001)
+                .unwrap();
+            let alike = likeness(&whole, first..first + shown.len(), &output);
+            assert!(alike > 27.0, "{name}, {part:?}: {alike} dB");
         }
     }
 }
