@@ -21,6 +21,8 @@ pub struct Facts {
     pub is_encrypted: bool,
     /// Whether it is one of the MP4 family whose index is missing, without which nothing can be read.
     pub lacks_index: bool,
+    /// Whether the index has far more parts than any film's: reading them all takes minutes.
+    pub is_crowded: bool,
     pub has_chapters: bool,
     /// Whether the frames are in fragments that come after the index.
     pub is_fragmented: bool,
@@ -74,6 +76,7 @@ pub fn facts(path: &Path) -> Facts {
         video_length,
         shows_all,
         lacks_index: false,
+        is_crowded: children(&index, 0..index.len()).nth(MOST_PARTS).is_some(),
         is_fragmented: find(&index, 0..index.len(), &[*b"mvex"]).is_some(),
         is_encrypted: entries
             .map(|entry| entry.kind)

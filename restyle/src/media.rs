@@ -78,6 +78,9 @@ pub fn probe(path: &Path) -> Result<Media> {
             "its index is missing, which most MP4 files have at their end: it was not copied or recorded to its end"
         );
     }
+    if facts.is_crowded {
+        bail!("its index is damaged: it has many thousands of parts");
+    }
     if facts.is_encrypted {
         bail!("it is encrypted: its picture or its sound cannot be read without a key");
     }

@@ -399,6 +399,18 @@ fn a_film_without_its_index_is_refused_at_once() {
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("its index is missing"), "{said}");
 
+    // One that is full of nothing.
+    let parts = b"\0\0\0\x08free".repeat(1 << 20);
+    let mut crowded = b"\0\0\0\x0cftypisom".to_vec();
+    crowded.extend((parts.len() as u32 + 8).to_be_bytes());
+    crowded.extend(b"moov");
+    crowded.extend(parts);
+    std::fs::write(&nothing, crowded).unwrap();
+    let refused = unchanged(&nothing, &folder.path("out.mp4"), &[]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("its index is damaged"), "{said}");
+
     // Pictures of the same form have none.
     let picture = folder.path("in.heic");
     let bytes = b"\0\0\0\x14ftypheic\0\0\0\0heic\0\0\0\x08meta\0\0\0\x08mdat";
