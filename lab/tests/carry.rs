@@ -293,7 +293,8 @@ fn the_style_sticks_to_what_moves() {
                 steps: None,
                 warmup: 32,
             };
-            run.consistency(motion, &stills).unwrap()
+            let stickers = run.stickers(&stills).unwrap();
+            run.consistency(motion, &stills, &stickers).unwrap()
         });
         println!("{motion:?}: {on:?} with motion, {off:?} without");
         assert!(on.e1 < 0.75 * off.e1, "{motion:?}");

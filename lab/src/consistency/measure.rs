@@ -104,23 +104,30 @@ pub struct NoiseGain {
 }
 
 impl Run {
-    /// Measures the consistency under a motion of all `stills` together.
+    /// What a perfect sticker would show of each still, whatever becomes of the state from frame to frame: the
+    /// whole of it, converged.
+    pub fn stickers(&self, stills: &[Still]) -> Result<Vec<Still>, EngineError> {
+        let restyle = |still: &Picture| restyle_picture(&mut self.converging(), still);
+        stills.iter().map(|still| still.restyled(restyle)).collect()
+    }
+
+    /// Measures the consistency under a motion of all `stills` together, with the [`Run::stickers`] of them.
     pub fn consistency(
         &self,
         motion: KnownMotion,
         stills: &[Still],
+        stickers: &[Still],
     ) -> Result<Consistency, EngineError> {
         let mut errors = [Mean::default(); 6];
         let [mut detail, mut astray, mut strokes] = [Mean::default(); 3];
-        for still in stills {
+        for (still, sticker) in stills.iter().zip(stickers) {
             let frames = |still: &Still, count: usize| -> Vec<_> {
                 let frames = (0..count).map(|t| quantised(&still.frame(motion, t)));
                 frames.collect()
             };
             let all = frames(still, LATE + 1);
             let restyled = self.restyle(&all)?;
-            let sticker = still.restyled(|still| restyle_picture(&mut self.converging(), still))?;
-            let sticker = frames(&sticker, FRAMES);
+            let sticker = frames(sticker, FRAMES);
             let late = restyle_picture(&mut self.converging(), &all[LATE])?;
             let contrast = late.stroke_contrast().max(f64::MIN_POSITIVE);
             strokes.add(restyled[LATE].stroke_contrast() / contrast);

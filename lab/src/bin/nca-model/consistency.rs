@@ -63,7 +63,8 @@ E1 and E10 are the root mean square of the difference of outputs 1 and 10 frames
 together by the motion, of colours from 0 to 1. `floor` is the same of what a perfect \
 sticker would show: the whole still restyled with 96 steps and moved exactly. `input` is the same for the frames \
 themselves, `detail` the fine detail of output 30 relative to that of a still given 96 steps, and `strokes` what \
-is left after 60 frames of what is 8 to 60 pixels large. `astray` is how far the colours of the output are, in the mean of 16 x 16 pixels, from those of that still: what \
+is left after 60 frames of what is 8 to 60 pixels large. `astray` is how far the colours of the output are, in \
+the mean of 16 x 16 pixels, from those of that still: what \
 the state has not noticed, or remembers.
 
 A clip becomes a folder of pictures with
@@ -139,10 +140,15 @@ impl Consistency {
 
     fn measure_motions(&self, model: &Arc<Model>) -> anyhow::Result<()> {
         let stills = self.stills()?;
+        let runs = self.runs(model);
+        let stickers = match runs.first() {
+            Some((_, run)) => run.stickers(&stills)?,
+            None => Vec::new(),
+        };
         let mut reports = Vec::new();
-        for (motion, run) in self.runs(model) {
+        for (motion, run) in runs {
             let rows = KnownMotion::NAMES.into_iter().map(|(motion, scene)| {
-                let consistency = run.consistency(motion, &stills)?;
+                let consistency = run.consistency(motion, &stills, &stickers)?;
                 anyhow::Ok(Row { scene, consistency })
             });
             reports.push(Report {
