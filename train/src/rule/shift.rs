@@ -1,8 +1,9 @@
 //! Moving a state along with what moves. Cells move by whole ones, as in the engines: the rest is left to
 //! the painter.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
+use crate::data::content;
 use crate::data::motion::Shot;
 use crate::rule::cells::{Cells, normalised};
 use crate::rule::rollout::Sampling;
@@ -42,11 +43,11 @@ impl Moved {
             (Some(flow), None) => flow,
             (None, _) => (Shot::still_grid(columns, rows), vec![1.0; rows * columns]),
         };
-        let [rows, columns] = [rows, columns].map(|n| n as i64);
+        let shape = [1, 1, rows as i64, columns as i64];
         Self {
             is_uncovered: covered.contains(&0.0),
-            grid: Tensor::from_slice(&grid).reshape([1, rows, columns, 2]),
-            covered: Tensor::from_slice(&covered).reshape([1, 1, rows, columns]),
+            grid: content::grid(&grid, columns, rows, Device::Cpu),
+            covered: Tensor::from_slice(&covered).reshape(shape),
             sampling: match cells {
                 Some(_) => Sampling::Nearest,
                 None => Sampling::Bicubic,

@@ -13,4 +13,5 @@ mod notebook;
 mod painter;
 mod prompt;
 mod rollout;
+mod slopes;
 mod trainer;

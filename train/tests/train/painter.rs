@@ -17,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
 use crate::common::{Golden, Picture, workspace};
+use crate::slopes::assert_are_slopes;
 
 /// Model and case of each golden file.
 fn goldens() -> Vec<(String, std::path::PathBuf)> {
@@ -325,28 +326,11 @@ fn gradients_lead_through_painters() {
         let rule = automaton.rule();
         let rollout = Rollout::run(&rule, &start, segments(&automaton, &frames));
         let gradients = rollout.backward(&rule, &loss(&rollout));
-        let parameters = automaton.parameters();
-        assert_eq!(parameters.len(), gradients.len(), "{name}");
-        for ((parameter, value), gradient) in parameters.iter().zip(&gradients) {
-            let length = gradient.norm().double_value(&[]);
-            let step = 2e-3 * value.norm().double_value(&[]).max(0.1) / length;
-            let moved = |by: f64| {
-                let moved = Automaton::of(&model, Device::Cpu);
-                for (name, value) in moved.parameters() {
-                    if name == *parameter {
-                        let _ = value.shallow_clone().g_add_(&(gradient * by));
-                    }
-                }
-                let rollout = Rollout::run(&moved.rule(), &start, segments(&moved, &frames));
-                loss(&rollout).double_value(&[])
-            };
-            let slope = (moved(step) - moved(-step)) / (2.0 * step * length);
-            println!("{name} {parameter}: {slope} and {length}");
-            assert!(
-                (slope / length - 1.0).abs() < 0.03,
-                "{name} {parameter}: {slope} instead of {length}"
-            );
-        }
+        assert_are_slopes(name, &model, &gradients, |automaton| {
+            let rule = automaton.rule();
+            let rollout = Rollout::run(&rule, &start, segments(automaton, &frames));
+            loss(&rollout).double_value(&[])
+        });
     }
 }
 
