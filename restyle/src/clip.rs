@@ -63,8 +63,11 @@ pub fn restyle(
             ending => return ending,
         }
     }
-    let way = read_through;
-    film.play(Some(&Part { cut, way }), None)
+    let part = Part {
+        cut,
+        way: read_through,
+    };
+    film.play(Some(&part), None)
 }
 
 /// A film, and what is to become of it.

@@ -138,10 +138,7 @@ fn read_index(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
         }
         let (size, header) = match number(&start, 0) {
             0 => (length - at, 8),
-            1 if read == 16 => (
-                u64::from(number(&start, 8)) << 32 | u64::from(number(&start, 12)),
-                16,
-            ),
+            1 if read == 16 => (long_number(&start, 8), 16),
             size => (size.into(), 8),
         };
         if size < header || size > length - at {
@@ -217,6 +214,10 @@ fn number(bytes: &[u8], at: usize) -> u32 {
     four.map_or(0, |four| u32::from_be_bytes(*four))
 }
 
+fn long_number(bytes: &[u8], at: usize) -> u64 {
+    u64::from(number(bytes, at)) << 32 | u64::from(number(bytes, at + 4))
+}
+
 fn handler(index: &[u8], track: Range<usize>) -> Option<[u8; 4]> {
     let handler = find(index, track, &[*b"mdia", *b"hdlr"])?;
     index.get(skip(handler, 8))?.first_chunk().copied()
@@ -230,8 +231,7 @@ fn length(index: &[u8], track: Range<usize>) -> Option<gst::ClockTime> {
     let ticks = number(index, movie.start + if is_long(&movie) { 20 } else { 12 });
     let header = find(index, track, &[*b"tkhd"])?;
     let length = if is_long(&header) {
-        u64::from(number(index, header.start + 28)) << 32
-            | u64::from(number(index, header.start + 32))
+        long_number(index, header.start + 28)
     } else {
         u64::from(number(index, header.start + 20))
     };

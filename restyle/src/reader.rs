@@ -186,15 +186,11 @@ fn decode_to_the_last(decoder: &gst::Element) {
         };
         pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
             if let Some(gst::PadProbeData::Event(event)) = &mut info.data
-                && let gst::EventView::Segment(of) = event.view()
-                && let Some(segment) = of.segment().downcast_ref::<gst::ClockTime>()
+                && let Some(mut segment) = trim::segment_of(event)
                 && segment.stop().is_some()
             {
-                let mut segment = segment.clone();
                 segment.set_stop(gst::ClockTime::NONE);
-                *event = gst::event::Segment::builder(&segment)
-                    .seqnum(event.seqnum())
-                    .build();
+                trim::replace_segment(event, &segment);
             }
             gst::PadProbeReturn::Ok
         });

@@ -7,7 +7,7 @@ use gst::prelude::*;
 use crate::markup;
 use crate::part::{Cut, Missed, Part, Times, Way};
 
-type Segment = gst::FormattedSegment<gst::ClockTime>;
+pub type Segment = gst::FormattedSegment<gst::ClockTime>;
 
 /// Trims compressed streams and sound. Whole packets are left out; of words, the time is cut; of sound that
 /// is encoded anew, the encoder leaves out the samples outside the segment.
@@ -368,14 +368,16 @@ impl Frames {
     }
 }
 
-fn segment_of(event: &gst::EventRef) -> Option<Segment> {
+/// The segment of an event that is one, of time.
+pub fn segment_of(event: &gst::EventRef) -> Option<Segment> {
     match event.view() {
         gst::EventView::Segment(of) => of.segment().downcast_ref().cloned(),
         _ => None,
     }
 }
 
-fn replace_segment(event: &mut gst::Event, segment: &Segment) {
+/// Makes an event say another segment.
+pub fn replace_segment(event: &mut gst::Event, segment: &Segment) {
     *event = gst::event::Segment::builder(segment)
         .seqnum(event.seqnum())
         .build();

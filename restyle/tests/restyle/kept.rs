@@ -384,19 +384,21 @@ fn a_film_without_its_index_is_refused_at_once() {
     }
     let folder = Folder::new();
     let film = furnished(&folder, "in.mp4");
+    let refused = |film: &Path| {
+        let refused = unchanged(film, &folder.path("out.mp4"), &[]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        said
+    };
     let bytes = std::fs::read(&film).unwrap();
     let index = bytes.windows(4).rposition(|it| it == b"moov").unwrap();
     std::fs::write(&film, &bytes[..index - 4]).unwrap();
-    let refused = unchanged(&film, &folder.path("out.mp4"), &[]);
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{said}");
+    let said = refused(&film);
     assert!(said.contains("its index is missing"), "{said}");
 
     let nothing = folder.path("nothing.mp4");
     std::fs::write(&nothing, b"\0\0\0\x08free".repeat(1 << 20)).unwrap();
-    let refused = unchanged(&nothing, &folder.path("out.mp4"), &[]);
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{said}");
+    let said = refused(&nothing);
     assert!(said.contains("its index is missing"), "{said}");
 
     // One that is full of nothing.
@@ -406,18 +408,14 @@ fn a_film_without_its_index_is_refused_at_once() {
     crowded.extend(b"moov");
     crowded.extend(parts);
     std::fs::write(&nothing, crowded).unwrap();
-    let refused = unchanged(&nothing, &folder.path("out.mp4"), &[]);
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{said}");
+    let said = refused(&nothing);
     assert!(said.contains("its index is damaged"), "{said}");
 
     // Pictures of the same form have none.
     let picture = folder.path("in.heic");
     let bytes = b"\0\0\0\x14ftypheic\0\0\0\0heic\0\0\0\x08meta\0\0\0\x08mdat";
     std::fs::write(&picture, bytes).unwrap();
-    let refused = unchanged(&picture, &folder.path("out.mp4"), &[]);
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{said}");
+    let said = refused(&picture);
     assert!(!said.contains("index"), "{said}");
 }
 
