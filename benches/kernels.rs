@@ -4,15 +4,13 @@
 //! cargo bench --bench kernels
 //! ```
 
-use std::sync::Arc;
-
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use nca::Size;
-use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{self, Backend, Engine, EngineError, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
-use nca::model::{Architecture, Layer, Model};
+use nca::internals::{CpuEngine, Isa};
+use nca::model::{Architecture, Layer, Model, Playback};
 
 const SIZE: Size = Size::new(640, 360);
 
@@ -36,19 +34,12 @@ fn model(name: &str) -> Model {
         "12x32" => small(32),
         _ => small(64),
     };
-    let layer = |(outputs, inputs)| Layer {
-        outputs,
-        inputs,
-        weights: vec![1e-3; outputs * inputs],
-        bias: Some(vec![0.0; outputs]),
+    let layer = |(outputs, inputs)| {
+        let (weights, bias) = (vec![1e-3; outputs * inputs], vec![0.0; outputs]);
+        Layer::new(outputs, inputs, weights, Some(bias)).unwrap()
     };
-    Model {
-        layers: architecture.layers().into_iter().map(layer).collect(),
-        painter: Vec::new(),
-        architecture,
-        playback: Default::default(),
-        card: Default::default(),
-    }
+    let layers = architecture.layers().into_iter().map(layer).collect();
+    Model::new(architecture, layers, Vec::new(), Playback::default()).unwrap()
 }
 
 /// Graphics processors by precision.
@@ -69,12 +60,9 @@ fn kinds() -> Vec<String> {
 }
 
 fn wgpu(model: &Model, size: Size, precision: Precision) -> Result<Box<dyn Engine>, EngineError> {
-    let selection = Selection {
-        backend: Backend::Wgpu,
-        precision,
-        ..Selection::default()
-    };
-    engine::create(&Arc::new(model.clone()), size, &selection)
+    let mut selection = Selection::from(Backend::Wgpu);
+    selection.precision = precision;
+    engine::create(model, size, &selection)
 }
 
 /// An engine at the start, of the kind that has this name.
@@ -104,9 +92,8 @@ fn step<const ARCHITECTURE: usize>(bencher: Bencher, kind: &str) {
 
 #[divan::bench(args = ["RGB", "RGBx"])]
 fn frame_in(bencher: Bencher, format: &str) {
-    let (mut pixels, packing) = frame(format);
+    let (mut pixels, stride, packing) = frame(format);
     let mut engine = engine("12x32", &Isa::detect().to_string());
-    let stride = SIZE.width * packing.step;
     let frame = FrameMut::packed(&mut pixels, stride, SIZE, packing).unwrap();
     bencher
         .counter(ItemsCount::new(SIZE.pixels()))
@@ -115,19 +102,19 @@ fn frame_in(bencher: Bencher, format: &str) {
 
 #[divan::bench(args = ["RGB", "RGBx"])]
 fn frame_out(bencher: Bencher, format: &str) {
-    let (mut pixels, packing) = frame(format);
+    let (mut pixels, stride, packing) = frame(format);
     let mut engine = engine("12x32", &Isa::detect().to_string());
-    let stride = SIZE.width * packing.step;
     let mut frame = FrameMut::packed(&mut pixels, stride, SIZE, packing).unwrap();
     bencher
         .counter(ItemsCount::new(SIZE.pixels()))
         .bench_local(|| engine.render(&mut frame, 0.5).unwrap());
 }
 
-fn frame(format: &str) -> (Vec<u8>, Packing) {
-    let packing = match format {
-        "RGB" => Packing::RGB,
-        _ => Packing::new(4, [0, 1, 2]),
+/// Memory for a frame, and the bytes of a row of it.
+fn frame(format: &str) -> (Vec<u8>, usize, Packing) {
+    let (step, packing) = match format {
+        "RGB" => (3, Packing::RGB),
+        _ => (4, Packing::RGBA),
     };
-    (vec![100; SIZE.pixels() * packing.step], packing)
+    (vec![100; SIZE.pixels() * step], SIZE.width * step, packing)
 }

@@ -5,9 +5,9 @@
 
 use divan::Bencher;
 use nca::Size;
-use nca::engine::cpu::CpuEngine;
 use nca::engine::{Engine, Growth, Selection};
 use nca::frame::{Frame, Packing};
+use nca::internals::CpuEngine;
 use nca::model::Model;
 use nca::motion::{Estimator, Quality};
 

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let quality = match rest.first() {
         None => Quality::default(),
-        Some(name) => Quality::named(name).ok_or("the quality is fast, balanced or fine")?,
+        Some(name) => name.parse::<Quality>()?,
     };
     let threads = rest.get(1).map_or(Ok(0), |threads| threads.parse())?;
     let [old, new] = [old, new].map(|path| image::open(path).map(image::DynamicImage::into_rgb8));

@@ -28,7 +28,7 @@ impl Default for Cancel {
 
 impl Cancel {
     /// One that cancels itself when it has been asked `times` times, so that a test can count.
-    pub fn after(times: u32) -> Self {
+    pub(crate) fn after(times: u32) -> Self {
         Self(Arc::new(AtomicI64::new(times.into())))
     }
 

@@ -6,35 +6,65 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use crate::Size;
+use crate::{OutOfRange, Size};
 
 /// Where the colours lie in a packed pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packing {
-    /// Bytes from one pixel to the next.
-    pub step: usize,
-    /// Offsets of red, green and blue within the pixel.
-    pub rgb: [usize; 3],
+    step: usize,
+    rgb: [usize; 3],
 }
 
 impl Packing {
     /// Three bytes: red, green, blue.
-    pub const RGB: Self = Self::new(3, [0, 1, 2]);
+    pub const RGB: Self = Self {
+        step: 3,
+        rgb: [0, 1, 2],
+    };
+    /// Four bytes: red, green, blue, and one that is not touched.
+    pub const RGBA: Self = Self {
+        step: 4,
+        rgb: [0, 1, 2],
+    };
 
     /// A packing of `step` bytes a pixel with red, green and blue at the offsets `rgb`.
-    pub const fn new(step: usize, rgb: [usize; 3]) -> Self {
-        Self { step, rgb }
+    ///
+    /// # Errors
+    /// When a colour would lie beyond the pixel, or two of them at the same place.
+    ///
+    /// ```
+    /// use nca::frame::Packing;
+    ///
+    /// let bgra = Packing::new(4, [2, 1, 0])?;
+    /// assert!(Packing::new(3, [1, 2, 3]).is_err());
+    /// # Ok::<(), nca::OutOfRange>(())
+    /// ```
+    pub fn new(step: usize, rgb: [usize; 3]) -> Result<Self, OutOfRange> {
+        let [red, green, blue] = rgb;
+        let are_apart = red != green && green != blue && blue != red;
+        if are_apart && rgb.iter().all(|offset| *offset < step) {
+            return Ok(Self { step, rgb });
+        }
+        let needed = format!("a set of three different offsets below {step}");
+        Err(OutOfRange::new("rgb", format!("{rgb:?}"), needed))
     }
 }
 
-/// A frame's memory is too small for its size: bytes needed, bytes there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the frame needs {needed} bytes of memory and has {found}")]
-pub struct FrameTooShort {
-    /// Bytes from the first to the last sample.
-    pub needed: usize,
-    /// Bytes there.
-    pub found: usize,
+/// Why memory is no frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The memory ends before the frame does.
+    #[error("the frame needs {needed} bytes of memory and has {found}")]
+    TooShort {
+        /// Bytes from the first to the last sample.
+        needed: usize,
+        /// Bytes there.
+        found: usize,
+    },
+    /// A row begins before the last one has ended.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
 }
 
 /// A frame to read.
@@ -49,23 +79,26 @@ pub struct Frame<'a> {
 
 /// One row of a [`Frame`].
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// Red, green, blue, each from its first sample on.
-    pub samples: [&'a [u8]; 3],
+    pub(crate) samples: [&'a [u8]; 3],
     /// Bytes from one pixel to the next.
-    pub step: usize,
+    pub(crate) step: usize,
     /// Pixels in the row.
-    pub width: usize,
+    pub(crate) width: usize,
 }
 
 impl<'a> Frame<'a> {
-    /// A frame of packed pixels whose rows begin every `stride` bytes.
+    /// A frame of packed pixels whose rows begin every `stride` bytes, the first with the memory.
+    ///
+    /// # Errors
+    /// When the memory is too short, or the stride shorter than a row.
     pub fn packed(
         data: &'a [u8],
         stride: usize,
         size: Size,
         packing: Packing,
-    ) -> Result<Self, FrameTooShort> {
+    ) -> Result<Self, FrameError> {
         check(data, stride, size, packing.step)?;
         Ok(Self {
             size,
@@ -76,11 +109,14 @@ impl<'a> Frame<'a> {
     }
 
     /// A frame of red, green and blue planes whose rows begin every `strides` bytes.
+    ///
+    /// # Errors
+    /// When one of them is too short, or a stride shorter than a row.
     pub fn planar(
         planes: [&'a [u8]; 3],
         strides: [usize; 3],
         size: Size,
-    ) -> Result<Self, FrameTooShort> {
+    ) -> Result<Self, FrameError> {
         for (plane, stride) in planes.iter().zip(strides) {
             check(plane, stride, size, 1)?;
         }
@@ -98,7 +134,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Row `y`, from the top.
-    pub fn row(&self, y: usize) -> Row<'a> {
+    pub(crate) fn row(&self, y: usize) -> Row<'a> {
         Row {
             samples: std::array::from_fn(|c| &self.planes[c][y * self.strides[c]..]),
             step: self.step,
@@ -109,7 +145,7 @@ impl<'a> Frame<'a> {
 
 impl Frame<'_> {
     /// Writes the frame as packed RGB without padding, in parallel.
-    pub fn copy_to_rgb(&self, pixels: &mut [u8]) {
+    pub(crate) fn copy_to_rgb(&self, pixels: &mut [u8]) {
         pixels
             .par_chunks_exact_mut(3 * self.size.width.max(1))
             .take(self.size.height)
@@ -125,7 +161,7 @@ impl Frame<'_> {
 
 impl Row<'_> {
     /// Writes the samples of one colour as values in [-0.5, 0.5].
-    pub fn write_values(&self, colour: usize, values: &mut [f32]) {
+    pub(crate) fn write_values(&self, colour: usize, values: &mut [f32]) {
         let values = &mut values[..self.width];
         let samples = self.samples[colour];
         // Distances that the compiler knows let it load whole vectors.
@@ -190,7 +226,7 @@ enum PlanesMut<'a> {
 
 /// One row of a [`FrameMut`].
 #[derive(Debug)]
-pub enum RowMut<'a> {
+pub(crate) enum RowMut<'a> {
     /// Packed pixels.
     Packed(&'a mut [u8], Packing),
     /// Red, green and blue samples.
@@ -198,13 +234,16 @@ pub enum RowMut<'a> {
 }
 
 impl<'a> FrameMut<'a> {
-    /// A frame of packed pixels whose rows begin every `stride` bytes.
+    /// A frame of packed pixels whose rows begin every `stride` bytes, the first with the memory.
+    ///
+    /// # Errors
+    /// When the memory is too short, or the stride shorter than a row.
     pub fn packed(
         data: &'a mut [u8],
         stride: usize,
         size: Size,
         packing: Packing,
-    ) -> Result<Self, FrameTooShort> {
+    ) -> Result<Self, FrameError> {
         check(data, stride, size, packing.step)?;
         Ok(Self {
             size,
@@ -217,11 +256,14 @@ impl<'a> FrameMut<'a> {
     }
 
     /// A frame of red, green and blue planes whose rows begin every `strides` bytes.
+    ///
+    /// # Errors
+    /// When one of them is too short, or a stride shorter than a row.
     pub fn planar(
         planes: [&'a mut [u8]; 3],
         strides: [usize; 3],
         size: Size,
-    ) -> Result<Self, FrameTooShort> {
+    ) -> Result<Self, FrameError> {
         for (plane, stride) in planes.iter().zip(strides) {
             check(plane, stride, size, 1)?;
         }
@@ -261,8 +303,11 @@ impl<'a> FrameMut<'a> {
     }
 
     /// Calls `f` with every row's number and the row, in parallel.
-    pub fn for_each_row(&mut self, f: impl Fn(usize, RowMut<'_>) + Send + Sync) {
+    pub(crate) fn for_each_row(&mut self, f: impl Fn(usize, RowMut<'_>) + Send + Sync) {
         let Size { width, height } = self.size;
+        if self.size.pixels() == 0 {
+            return;
+        }
         match &mut self.planes {
             PlanesMut::Packed {
                 data,
@@ -304,7 +349,7 @@ impl FrameMut<'_> {
     ///
     /// `picture` gives red, green and blue of a row as values in [-0.5, 0.5]; what lies outside
     /// is clamped. A `strength` of 1 replaces the frame's colours, 0 leaves them.
-    pub fn mix_values<'v>(
+    pub(crate) fn mix_values<'v>(
         &mut self,
         strength: f32,
         picture: impl Fn(usize) -> [&'v [f32]; 3] + Send + Sync,
@@ -317,7 +362,7 @@ impl FrameMut<'_> {
     /// Mixes a picture of the same size into the frame, in parallel.
     ///
     /// A `strength` of 1 replaces the frame's colours, 0 leaves them.
-    pub fn mix_frame(&mut self, strength: f32, picture: &Frame<'_>) {
+    pub(crate) fn mix_frame(&mut self, strength: f32, picture: &Frame<'_>) {
         self.for_each_row(|y, row| {
             let picture = picture.row(y);
             vectorized(
@@ -415,18 +460,18 @@ fn mixed(old: f32, new: f32, strength: f32) -> u8 {
 }
 
 /// Checks that `data` holds all of a frame's rows; the last one may lack its padding.
-fn check(data: &[u8], stride: usize, size: Size, step: usize) -> Result<(), FrameTooShort> {
+fn check(data: &[u8], stride: usize, size: Size, step: usize) -> Result<(), FrameError> {
+    if size.pixels() == 0 {
+        return Ok(());
+    }
     let row = size.width.saturating_mul(step);
-    let needed = if size.pixels() == 0 {
-        0
-    } else {
-        stride
-            .max(row)
-            .saturating_mul(size.height - 1)
-            .saturating_add(row)
-    };
-    if data.len() < needed || (stride < row && size.height > 1) {
-        return Err(FrameTooShort {
+    if stride < row {
+        let needed = format!("at least {row}, the bytes of a row,");
+        return Err(OutOfRange::new("stride", stride, needed).into());
+    }
+    let needed = stride.saturating_mul(size.height - 1).saturating_add(row);
+    if data.len() < needed {
+        return Err(FrameError::TooShort {
             needed,
             found: data.len(),
         });

@@ -14,6 +14,7 @@ const MAX_THREADS: usize = 1024;
 /// Why threads cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start {threads} threads: {why}")]
+#[non_exhaustive]
 pub struct ThreadsError {
     /// How many were asked for.
     pub threads: usize,

@@ -11,23 +11,28 @@ use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
 use crate::motion::{Estimator, Flow, Quality};
 use crate::reseeding::{Budget, Reseeding};
-use crate::{Cancel, Size, State, pool};
+use crate::{Cancel, OutOfRange, Size, State, pool};
+
+pub use crate::builder::StylizerBuilder;
 
 /// The [`Options::cut_threshold`] that suits most films.
 pub const DEFAULT_CUT_THRESHOLD: f64 = 0.3;
 
 /// How frames are restyled. All of it may change between any two frames.
+///
+/// Whoever takes options checks them: what is out of its range is an error there.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Options {
-    /// Steps a frame; `None`: what the model says. 0 shows the state unchanged.
+    /// Steps a frame, 0 to 1024; `None`: what the model says. 0 shows the state unchanged.
     pub steps: Option<u32>,
-    /// Steps on the first frame and after every reset; `None`: what the model says.
+    /// Steps on the first frame and after every reset, 0 to 1024; `None`: what the model says.
     pub warmup: Option<u32>,
-    /// Mix with the source: 0 is the source, 1 the automaton's picture.
+    /// Mix with the source, 0 to 1: 0 is the source, 1 the automaton's picture.
     pub strength: f32,
-    /// Size of the automaton relative to the frame, in (0, 1].
+    /// Size of the automaton relative to the frame, 0.1 to 1.
     pub scale: f32,
-    /// Size of the strokes, in multiples of the model's, limited to
+    /// Size of the strokes, in multiples of the model's, within
     /// [`STROKES`](crate::engine::STROKES); only for models with a painter.
     pub stroke: f32,
     /// Steps are taken on every `interval`th frame; at least 1. On those between, the state is moved
@@ -76,6 +81,29 @@ pub enum Outcome {
 ///
 /// The same model, options and frames give the same pictures, bit for bit on the cpu engine,
 /// whatever the number of threads.
+///
+/// ```
+/// use nca::frame::{FrameMut, Packing};
+/// use nca::stylizer::Outcome;
+/// use nca::{Backend, Model, Size, Stylizer};
+///
+/// let mut stylizer = Stylizer::builder(Model::bundled_default())
+///     .backend(Backend::Cpu)
+///     .scale(0.5)
+///     .build()?;
+/// let size = Size::new(64, 48);
+/// let mut pixels = vec![128; size.pixels() * 3];
+/// for expected in [Outcome::Started, Outcome::Continued] {
+///     let mut frame = FrameMut::packed(&mut pixels, size.width * 3, size, Packing::RGB)?;
+///     assert_eq!(stylizer.process(&mut frame)?, expected);
+/// }
+///
+/// // Between any two frames:
+/// let mut options = stylizer.options().clone();
+/// options.strength = 0.5;
+/// stylizer.set_options(options)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Stylizer {
     model: Arc<Model>,
     selection: Selection,
@@ -97,8 +125,18 @@ pub struct Stylizer {
 }
 
 impl Stylizer {
-    /// A stylizer that has not seen a frame yet; the engine is made when the first one comes.
-    pub fn new(model: Arc<Model>, selection: Selection, options: Options) -> Self {
+    /// Makes one that has not seen a frame yet; the engine is made when the first one comes.
+    pub fn builder(model: impl Into<Arc<Model>>) -> StylizerBuilder {
+        StylizerBuilder::new(model.into())
+    }
+
+    /// All must have been checked.
+    pub(crate) fn new(
+        model: Arc<Model>,
+        selection: Selection,
+        options: Options,
+        cancel: Cancel,
+    ) -> Self {
         Self {
             model,
             selection,
@@ -112,15 +150,8 @@ impl Stylizer {
             waited: None,
             motion_time: Duration::ZERO,
             frames: None,
-            cancel: Cancel::default(),
+            cancel,
         }
-    }
-
-    /// Takes a token that stops [`Stylizer::process`]: it returns [`EngineError::Cancelled`], the
-    /// frame is as it came, and the state is started anew with the next one.
-    pub fn set_cancel(&mut self, cancel: Cancel) {
-        self.cancel = cancel;
-        self.engine = None;
     }
 
     /// How long finding the motion of the last frame and moving the state took.
@@ -128,9 +159,9 @@ impl Stylizer {
         self.motion_time
     }
 
-    /// The model in use.
-    pub fn model(&self) -> &Arc<Model> {
-        &self.model
+    /// How frames are restyled.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The engine in use; none before the first frame.
@@ -139,25 +170,22 @@ impl Stylizer {
     }
 
     /// Takes another model from the next frame on, which starts the state anew.
-    pub fn set_model(&mut self, model: Arc<Model>) {
-        self.model = model;
+    pub fn set_model(&mut self, model: impl Into<Arc<Model>>) {
+        self.model = model.into();
         self.engine = None;
     }
 
-    /// Takes another engine from the next frame on, which starts the state anew.
-    pub fn set_selection(&mut self, selection: Selection) {
-        if self.selection != selection {
-            self.selection = selection;
-            self.engine = None;
-        }
-    }
-
     /// Changes the options from the next frame on. The state lives on, unless its size changes.
-    pub fn set_options(&mut self, options: Options) {
+    ///
+    /// # Errors
+    /// When one of them is out of its range; then nothing changes.
+    pub fn set_options(&mut self, options: Options) -> Result<(), OutOfRange> {
+        options.check()?;
         if self.options.motion != options.motion {
             self.motion = None;
         }
         self.options = options;
+        Ok(())
     }
 
     /// Starts the state anew with the next frame.
@@ -196,7 +224,7 @@ impl Stylizer {
         let warmup = self.options.warmup.unwrap_or(playback.warmup);
         let steps = self.options.steps.unwrap_or(playback.steps);
 
-        let interval = u64::from(self.options.interval.max(1));
+        let interval = u64::from(self.options.interval);
         let updated = self
             .frames
             .is_none_or(|frames| frames.is_multiple_of(interval));

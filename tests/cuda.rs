@@ -13,13 +13,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use common::models::{architectures, model};
 use common::{Golden, Picture, distance, rms_distance};
-use nca::engine::cpu::CpuEngine;
-use nca::engine::cuda::{CudaEngine, Driver};
 use nca::engine::{Engine, EngineError, Growth, Precision, Selection, trust};
 use nca::frame::{Frame, FrameMut, Packing};
+use nca::internals::{CpuEngine, CudaEngine, Driver, cancel_after};
 use nca::model::{Architecture, Blur, Border, Model, Source};
 use nca::motion::{Estimator, Flow, Quality};
-use nca::{Cancel, Size, State};
+use nca::{Size, State};
 use proptest::prelude::*;
 
 /// A driver to test, and what it is called.
@@ -124,10 +123,9 @@ fn emulators() -> &'static [PathBuf] {
 }
 
 fn half() -> Selection {
-    Selection {
-        precision: Precision::Half,
-        ..Selection::default()
-    }
+    let mut selection = Selection::default();
+    selection.precision = Precision::Half;
+    selection
 }
 
 impl Card {
@@ -197,10 +195,10 @@ fn difference(a: &Picture, b: &Picture) -> u8 {
 /// What a state shows.
 fn picture_of(state: &State, frozen: usize) -> Picture {
     let mut picture = Picture {
-        size: state.size,
+        size: state.size(),
         pixels: Vec::new(),
     };
-    for at in 0..state.size.pixels() {
+    for at in 0..state.size().pixels() {
         picture.pixels.extend([0, 1, 2].map(|c| {
             let value = state.channel(frozen + c)[at];
             ((value + 0.5) * 255.0).clamp(0.0, 255.0).round() as u8
@@ -215,7 +213,7 @@ fn full_precision_gives_the_golden_states() {
     for card in cards() {
         for (name, model, golden) in golden_models() {
             let start = golden.state("state0");
-            let mut engine = card.engine(&model, start.size, &Selection::default());
+            let mut engine = card.engine(&model, start.size(), &Selection::default());
             let expect = |engine: &mut CudaEngine, state: &str, tolerance: f32| {
                 let off = distance(&engine.state().unwrap(), &golden.state(state));
                 println!("{}, {name}, {state}: off by {off:e}", card.name);
@@ -242,7 +240,7 @@ fn full_precision_gives_the_golden_states() {
             expect(&mut engine, "carried0", 2e-4);
             assert!(engine.step(8).unwrap());
             expect(&mut engine, "carried8", 2e-4);
-            let picture = shown(&mut engine, start.size, 1.0);
+            let picture = shown(&mut engine, start.size(), 1.0);
             assert!(difference(&picture, &golden.picture("rgb")) <= 1);
         }
     }
@@ -253,9 +251,9 @@ fn full_precision_gives_the_golden_states() {
 fn half_precision_shows_the_golden_pictures() {
     for card in cards() {
         for (name, model, golden) in golden_models() {
-            let frozen = model.architecture.frozen();
+            let frozen = model.architecture().frozen();
             let start = golden.state("state0");
-            let mut engine = card.engine(&model, start.size, &half());
+            let mut engine = card.engine(&model, start.size(), &half());
             let precision = engine.device();
             assert!(precision.ends_with("half precision"), "{name}: {precision}");
             engine.set_state(&start).unwrap();
@@ -271,7 +269,7 @@ fn half_precision_shows_the_golden_pictures() {
                 let expected = golden.state(&format!("state{steps}"));
                 let state = engine.state().unwrap();
                 let off = rms_distance(&state, &expected, frozen);
-                let picture = shown(&mut engine, start.size, 1.0);
+                let picture = shown(&mut engine, start.size(), 1.0);
                 let seen = difference(&picture, &picture_of(&expected, frozen));
                 println!(
                     "{}, {name}, {steps} steps: off by {off:e}, the picture by {seen}",
@@ -297,7 +295,7 @@ fn half_precision_does_not_drift() {
         }
         for name in Model::bundled_names() {
             let model = Model::bundled(name).unwrap();
-            let frozen = model.architecture.frozen();
+            let frozen = model.architecture().frozen();
             let size = Size::new(96, 64);
             // Mean and deviation of each channel: the states themselves part, as they do with any
             // other rounding.
@@ -308,7 +306,7 @@ fn half_precision_does_not_drift() {
                 engine.seed(1).unwrap();
                 assert!(engine.step(10_000).unwrap(), "{name}");
                 let state = engine.state().unwrap();
-                (frozen..state.channels)
+                (frozen..state.channels())
                     .map(|c| {
                         let values = state.channel(c);
                         let mean = values.iter().sum::<f32>() / values.len() as f32;
@@ -383,7 +381,7 @@ fn many_tiles() {
 
 /// Compares some steps of both precisions with the cpu engine's.
 fn check_step(model: &Model, size: Size, steps: u32) {
-    model.architecture.validate().unwrap();
+    model.architecture().validate().unwrap();
     let mut cpu = CpuEngine::new(model, size, &Selection::default()).unwrap();
     cpu.set_source(&Picture::synthetic(size, 1).frame())
         .unwrap();
@@ -401,7 +399,7 @@ fn check_step(model: &Model, size: Size, steps: u32) {
             assert!(
                 off < tolerance,
                 "{name}: off by {off}; {:?} at {size}",
-                model.architecture
+                model.architecture()
             );
         }
     }
@@ -449,7 +447,7 @@ fn steps_that_are_cancelled_end() {
             engine
         };
         let (mut engine, mut whole) = (start(), start());
-        let cancel = Cancel::after(3);
+        let cancel = cancel_after(3);
         engine.set_cancel(cancel.clone());
         let ended = engine.step(1024);
         assert!(
@@ -500,7 +498,7 @@ fn frames_come_and_go_as_with_the_cpu_engine() {
                             .iter()
                             .flat_map(|&[r, g, b]| [b, g, r, 7, 8].into_iter().take(step))
                             .collect();
-                        let packing = Packing::new(step, [2, 1, 0]);
+                        let packing = Packing::new(step, [2, 1, 0]).unwrap();
                         let stride = frame_size.width * step;
                         let frame = Frame::packed(&bytes, stride, frame_size, packing).unwrap();
                         for engine in [&mut engine as &mut dyn Engine, &mut cpu] {
@@ -621,7 +619,7 @@ fn check_carry(card: &Card, model: &Model, size: Size, selection: &Selection, to
         "{}, {}, {:?}, {size}",
         card.name,
         engine.device(),
-        model.architecture
+        model.architecture()
     );
     let mut estimator = Estimator::new(frames, Quality::Balanced);
     let first = panned(frames, 0.0);
@@ -652,7 +650,7 @@ fn check_carry(card: &Card, model: &Model, size: Size, selection: &Selection, to
             assert!(off < tolerance, "{run}, {steps} steps: off by {off:e}");
             // What does not move is left as it is, to the bit. Elsewhere the old value may come out
             // again but for rounding.
-            for c in 0..ours.channels {
+            for c in 0..ours.channels() {
                 for &at in &resting {
                     let (ours, start) = (ours.channel(c)[at], start.channel(c)[at]);
                     assert_eq!(ours, start, "{run}, {steps} steps, channel {c}, cell {at}");
@@ -703,9 +701,10 @@ fn what_cannot_run_is_refused() {
                 "{size}"
             );
         }
-        let on = |device: &str| Selection {
-            device: Some(device.into()),
-            ..Selection::default()
+        let on = |device: &str| {
+            let mut selection = Selection::default();
+            selection.device = Some(device.into());
+            selection
         };
         let size = Size::new(4, 4);
         assert!(new(size, &on("0")).is_none());

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use common::Picture;
 use common::engines::{self, Kind};
-use common::models::{architectures, model};
-use nca::engine::cpu::{CpuEngine, Isa};
-use nca::engine::{self, Backend, Engine, EngineError, Growth, Precision, Selection};
+use common::models::{architectures, model, with_last_layer};
+use nca::engine::{self, Backend, Engine, EngineError, Growth, MAX_LENGTH, Precision, Selection};
 use nca::frame::{FrameMut, Packing};
+use nca::internals::{CpuEngine, Isa, cancel_after};
 use nca::model::{Architecture, Border, Model};
 use nca::motion::{Estimator, Quality};
-use nca::stylizer::{Options, Outcome, Stylizer};
+use nca::stylizer::{DEFAULT_CUT_THRESHOLD, Outcome, Stylizer, StylizerBuilder};
 use nca::{Cancel, Size, State};
 use proptest::prelude::*;
 
 /// A step as the definition says it, a value at a time, in f64.
 fn reference_step(model: &Model, state: &State) -> State {
-    let a = &model.architecture;
-    let Size { width, height } = state.size;
+    let a = model.architecture();
+    let Size { width, height } = state.size();
     let at = |c: usize, y: isize, x: isize| {
         let fold = |v: isize, length: usize| match a.border {
             Border::Circular => v.rem_euclid(length as isize) as usize,
@@ -56,18 +56,18 @@ fn reference_step(model: &Model, state: &State) -> State {
                     values.push(sum * f64::from(*scale));
                 }
             }
-            for (i, layer) in model.layers.iter().enumerate() {
-                values = (0..layer.outputs)
+            for (i, layer) in model.layers().iter().enumerate() {
+                values = (0..layer.outputs())
                     .map(|o| {
-                        let bias = layer.bias.as_ref().map_or(0.0, |bias| f64::from(bias[o]));
-                        let row = &layer.weights[o * layer.inputs..][..layer.inputs];
+                        let bias = layer.bias().as_ref().map_or(0.0, |bias| f64::from(bias[o]));
+                        let row = &layer.weights()[o * layer.inputs()..][..layer.inputs()];
                         let sum = row
                             .iter()
                             .zip(&values)
                             .map(|(w, v)| f64::from(*w) * v)
                             .sum::<f64>()
                             + bias;
-                        if i + 1 < model.layers.len() {
+                        if i + 1 < model.layers().len() {
                             sum.max(0.0)
                         } else {
                             sum
@@ -182,7 +182,7 @@ proptest! {
         let start = engine.state().unwrap();
         let shift = |state: &State| {
             let mut shifted = state.clone();
-            for c in 0..state.channels {
+            for c in 0..state.channels() {
                 for y in 0..size.height {
                     for x in 0..size.width {
                         let to = (y + dy) % size.height * size.width + (x + dx) % size.width;
@@ -220,17 +220,15 @@ fn states_that_run_away_are_noticed() {
     for kind in kinds.chain(engines::of_half_precision()) {
         let size = Size::new(37, 20);
         let name = &kind.name;
-        let mut wild = model(Architecture::published(), 1);
-        wild.layers[2]
-            .weights
-            .iter_mut()
-            .for_each(|weight| *weight *= 1e6);
+        let tame = model(Architecture::published(), 1);
+        let wild = with_last_layer(&tame, |weights, _| {
+            weights.iter_mut().for_each(|weight| *weight *= 1e6);
+        });
         let mut engine = started(kind.engine(&wild, size));
         let finite: Vec<bool> = (0..40).map(|_| engine.step(1).unwrap()).collect();
         assert!(finite[0] && !finite[39], "{name}: {finite:?}");
 
         // A single value that is not finite, wherever it is.
-        let tame = model(Architecture::published(), 1);
         for at in [0, 36, size.pixels() - 1] {
             let mut engine = started(kind.engine(&tame, size));
             let mut state = engine.state().unwrap();
@@ -247,7 +245,7 @@ fn what_cannot_run_is_refused() {
     for size in [
         Size::new(0, 4),
         Size::new(4, 0),
-        Size::new(CpuEngine::MAX_LENGTH + 1, 1),
+        Size::new(MAX_LENGTH + 1, 1),
     ] {
         let error = CpuEngine::with_isa(&model, size, 1, Isa::detect()).err();
         assert!(
@@ -255,16 +253,12 @@ fn what_cannot_run_is_refused() {
             "{size}"
         );
     }
-    let selection = Selection {
-        device: Some("cuda:0".into()),
-        ..Selection::default()
-    };
+    let mut selection = Selection::default();
+    selection.device = Some("cuda:0".into());
     let error = CpuEngine::new(&model, Size::new(4, 4), &selection).err();
     assert!(matches!(error, Some(EngineError::NoDevice { .. })));
-    let selection = Selection {
-        precision: Precision::Half,
-        ..Selection::default()
-    };
+    let mut selection = Selection::default();
+    selection.precision = Precision::Half;
     match (
         CpuEngine::new(&model, Size::new(4, 4), &selection),
         Isa::half(),
@@ -295,8 +289,8 @@ fn engines_start_alike() {
                 let expected = expected.get_or_insert_with(|| state.clone());
                 let off = common::distance(&state, expected);
                 assert!(off < 1e-6, "{}, {size}: off by {off}", kind.name);
-                let hidden = (model.architecture.frozen() + 3) * size.pixels();
-                assert_eq!(state.values[hidden..], expected.values[hidden..]);
+                let hidden = (model.architecture().frozen() + 3) * size.pixels();
+                assert_eq!(state.values()[hidden..], expected.values()[hidden..]);
             }
         }
     }
@@ -317,7 +311,7 @@ fn engines_show_alike() {
                 engine.seed(1).unwrap();
                 assert!(engine.step(3).unwrap());
                 let mut packed = frame.pixels.clone();
-                let packing = Packing::new(3, [2, 1, 0]);
+                let packing = Packing::new(3, [2, 1, 0]).unwrap();
                 let mut view =
                     FrameMut::packed(&mut packed, width * 3, frame.size, packing).unwrap();
                 engine.render(&mut view, strength).unwrap();
@@ -348,23 +342,20 @@ fn engines_show_alike() {
 #[test]
 fn devices_that_are_not_there_are_errors() {
     let create = |backend| {
-        let selection = Selection {
-            backend,
-            device: Some("abacus".into()),
-            ..Selection::default()
-        };
-        let model = Arc::new(Model::bundled_default());
+        let mut selection = Selection::from(backend);
+        selection.device = Some("abacus".into());
+        let model = Model::bundled_default();
         engine::create(&model, Size::new(4, 4), &selection)
             .err()
             .unwrap()
     };
-    for (backend, name) in Backend::NAMES {
+    for &backend in Backend::ALL {
         let error = create(backend);
         let may_be_absent = match backend {
             // Without a driver it does not come to that.
             Backend::Cuda => true,
             Backend::Wgpu => cfg!(not(feature = "wgpu")),
-            Backend::Auto | Backend::Cpu => false,
+            _ => false,
         };
         if may_be_absent && matches!(error, EngineError::Absent { .. }) {
             eprintln!("skipped: {error}");
@@ -372,7 +363,10 @@ fn devices_that_are_not_there_are_errors() {
         }
         assert!(matches!(error, EngineError::NoDevice { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains(name) && text.contains("abacus"), "{text}");
+        assert!(
+            text.contains(backend.name()) && text.contains("abacus"),
+            "{text}"
+        );
     }
     let text = create(Backend::Auto).to_string();
     assert!(text.contains("cpu: it has none"), "{text}");
@@ -391,11 +385,8 @@ fn something_is_always_taken() {
 /// No graphics processor can bind as much as this.
 #[test]
 fn too_large_for_a_graphics_processor_is_an_error() {
-    let selection = Selection {
-        backend: Backend::Wgpu,
-        ..Selection::default()
-    };
-    let size = Size::new(CpuEngine::MAX_LENGTH, CpuEngine::MAX_LENGTH);
+    let selection = Selection::from(Backend::Wgpu);
+    let size = Size::new(MAX_LENGTH, MAX_LENGTH);
     let model = Arc::new(model(Architecture::published(), 1));
     match engine::create(&model, size, &selection).err().unwrap() {
         error @ EngineError::Absent { .. } => eprintln!("skipped: {error}"),
@@ -414,19 +405,15 @@ fn process(stylizer: &mut Stylizer, picture: &Picture) -> (Picture, Outcome) {
     (out, outcome)
 }
 
-fn stylizer(options: Options) -> Stylizer {
-    Stylizer::new(
-        Arc::new(Model::bundled_default()),
-        Selection::default(),
-        options,
-    )
+fn sketch() -> StylizerBuilder {
+    Stylizer::builder(Model::bundled_default())
 }
 
 #[test]
 fn the_state_lives_from_frame_to_frame() {
     let size = Size::new(48, 32);
     let frames = [1, 2, 3].map(|seed| Picture::synthetic(size, seed));
-    let mut first = stylizer(Options::default());
+    let mut first = sketch().build().unwrap();
     let run = |s: &mut Stylizer| frames.each_ref().map(|frame| process(s, frame));
     let shown = run(&mut first);
     assert_eq!(
@@ -437,13 +424,9 @@ fn the_state_lives_from_frame_to_frame() {
     // Again the same, after a reset or with another stylizer.
     first.reset();
     assert_eq!(run(&mut first), shown);
-    assert_eq!(run(&mut stylizer(Options::default())), shown);
+    assert_eq!(run(&mut sketch().build().unwrap()), shown);
     // Another seed is another picture; another size starts anew.
-    let other = stylizer(Options {
-        seed: 1,
-        ..Options::default()
-    });
-    let mut other = other;
+    let mut other = sketch().seed(1).build().unwrap();
     assert_ne!(process(&mut other, &frames[0]).0, shown[0].0);
     assert_eq!(
         process(&mut other, &Picture::synthetic(Size::new(31, 17), 1)).1,
@@ -456,7 +439,7 @@ fn the_state_lives_from_frame_to_frame() {
 fn seeds_give_the_same_noise_everywhere() {
     let model = model(Architecture::published(), 3);
     let size = Size::new(37, 23);
-    let hidden = model.architecture.frozen() + 3..model.architecture.channels;
+    let hidden = model.architecture().frozen() + 3..model.architecture().channels;
     let mut cpu = CpuEngine::new(&model, size, &Selection::default()).unwrap();
     let mut fields = std::collections::HashSet::new();
     let mut kinds = engines::of_full_precision();
@@ -508,7 +491,7 @@ fn steps_that_are_cancelled_end() {
             Backend::Cuda => (5, 5 * 64),
             _ => (5, 5),
         };
-        let cancel = Cancel::after(asked);
+        let cancel = cancel_after(asked);
         engine.set_cancel(cancel.clone());
         let ended = engine.step(1024);
         assert!(
@@ -547,7 +530,7 @@ fn growth_that_is_cancelled_ends() {
         let mut engine = kind.engine(&model, size);
         engine.set_source(&next.frame()).unwrap();
         engine.seed(1).unwrap();
-        let cancel = Cancel::after(3 * size.height as u32);
+        let cancel = cancel_after(3 * size.height as u32);
         engine.set_cancel(cancel.clone());
         let ended = engine.carry(flow, growth);
         assert!(
@@ -566,8 +549,7 @@ fn a_cancelled_frame_is_as_it_came_and_the_next_one_starts_anew() {
     let size = Size::new(48, 32);
     let [first, second] = [1, 2].map(|seed| Picture::synthetic(size, seed));
     let cancel = Cancel::default();
-    let mut stylizer = stylizer(Options::default());
-    stylizer.set_cancel(cancel.clone());
+    let mut stylizer = sketch().cancel(cancel.clone()).build().unwrap();
     let (shown, _) = process(&mut stylizer, &first);
     cancel.cancel();
     let mut out = second.clone();
@@ -583,14 +565,8 @@ fn a_cancelled_frame_is_as_it_came_and_the_next_one_starts_anew() {
 fn strength_mixes() {
     let picture = Picture::synthetic(Size::new(33, 21), 4);
     let at = |strength| {
-        process(
-            &mut stylizer(Options {
-                strength,
-                ..Options::default()
-            }),
-            &picture,
-        )
-        .0
+        let mut stylizer = sketch().strength(strength).build().unwrap();
+        process(&mut stylizer, &picture).0
     };
     let (none, half, whole) = (at(0.0), at(0.5), at(1.0));
     assert_eq!(none, picture);
@@ -603,10 +579,7 @@ fn strength_mixes() {
 #[test]
 fn interval_repeats_the_last_picture() {
     let still = Picture::synthetic(Size::new(32, 24), 4);
-    let mut every_third = stylizer(Options {
-        interval: 3,
-        ..Options::default()
-    });
+    let mut every_third = sketch().interval(3).build().unwrap();
     let shown: Vec<Picture> = (0..7)
         .map(|_| process(&mut every_third, &still).0)
         .collect();
@@ -618,11 +591,7 @@ fn interval_repeats_the_last_picture() {
 #[test]
 fn no_steps_show_the_state_unchanged() {
     let picture = Picture::synthetic(Size::new(40, 30), 2);
-    let mut none = stylizer(Options {
-        steps: Some(0),
-        warmup: Some(0),
-        ..Options::default()
-    });
+    let mut none = sketch().steps(0).warmup(0).build().unwrap();
     assert_eq!(process(&mut none, &picture).0, picture);
     // The state is still the first frame's.
     assert_eq!(
@@ -634,12 +603,8 @@ fn no_steps_show_the_state_unchanged() {
 #[test]
 fn smaller_automata_fill_the_frame() {
     let picture = Picture::synthetic(Size::new(64, 50), 2);
-    let mut half = stylizer(Options {
-        scale: 0.5,
-        steps: Some(0),
-        warmup: Some(0),
-        ..Options::default()
-    });
+    let half = sketch().scale(0.5).steps(0).warmup(0);
+    let mut half = half.build().unwrap();
     let (shown, _) = process(&mut half, &picture);
     assert_eq!(half.engine().unwrap().size(), Size::new(32, 25));
     let off: u32 = shown
@@ -658,13 +623,10 @@ fn smaller_automata_fill_the_frame() {
 
 #[test]
 fn a_model_that_runs_away_shows_the_frame() {
-    let mut wild = model(Architecture::published(), 1);
-    wild.layers[2]
-        .weights
-        .iter_mut()
-        .for_each(|weight| *weight = 1e30);
+    let tame = model(Architecture::published(), 1);
+    let wild = with_last_layer(&tame, |weights, _| weights.fill(1e30));
     let picture = Picture::synthetic(Size::new(20, 20), 2);
-    let mut stylizer = Stylizer::new(Arc::new(wild), Selection::default(), Options::default());
+    let mut stylizer = Stylizer::builder(wild).build().unwrap();
     assert_eq!(
         process(&mut stylizer, &picture),
         (picture.clone(), Outcome::GaveUp)
@@ -693,12 +655,8 @@ fn cuts_start_anew_and_motion_does_not() {
             pixels: pixels.copied().collect(),
         }
     };
-    let mut stylizer = stylizer(Options {
-        cut_threshold: Some(nca::stylizer::DEFAULT_CUT_THRESHOLD),
-        warmup: Some(1),
-        steps: Some(1),
-        ..Options::default()
-    });
+    let stylizer = sketch().cut_threshold(DEFAULT_CUT_THRESHOLD);
+    let mut stylizer = stylizer.warmup(1).steps(1).build().unwrap();
     for shot in [1, 2, 1] {
         for pan in (0..64).step_by(8) {
             let (_, outcome) = process(&mut stylizer, &scene(shot, pan));
@@ -740,7 +698,7 @@ fn the_bundled_models_are_stable() {
             assert!(engine.step(3000).unwrap());
             let state = engine.state().unwrap();
             let most = state
-                .values
+                .values()
                 .iter()
                 .fold(0.0_f32, |most, value| most.max(value.abs()));
             assert!(

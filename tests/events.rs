@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use common::Picture;
 use nca::Size;
-use nca::engine::Selection;
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 use nca::motion::Quality;
@@ -111,23 +110,19 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 }
 
 fn stylizer(model: &Arc<Model>, options: &Options) -> Stylizer {
-    Stylizer::new(model.clone(), Selection::default(), options.clone())
+    let builder = Stylizer::builder(model.clone()).options(options.clone());
+    builder.build().unwrap()
 }
 
 /// How far each frame that arrives is from the run that it is compared with, if motion is followed and
 /// if it is not.
 fn distances(model: &Arc<Model>, options: &Options, events: &[Event]) -> Vec<[f32; 2]> {
-    let still = Options {
-        motion: None,
-        ..options.clone()
-    };
+    let mut still = options.clone();
+    still.motion = None;
     let mut runs = [stylizer(model, options), stylizer(model, &still)];
     let without_losses = |options: &Options| {
-        let options = Options {
-            interval: 1,
-            cut_threshold: None,
-            ..options.clone()
-        };
+        let mut options = options.clone();
+        (options.interval, options.cut_threshold) = (1, None);
         stylizer(model, &options)
     };
     let begin = || [without_losses(options), without_losses(&still)];
@@ -162,12 +157,11 @@ fn models() -> Vec<(&'static str, Arc<Model>)> {
 }
 
 fn options(interval: u32) -> Options {
-    Options {
-        interval,
-        cut_threshold: Some(DEFAULT_CUT_THRESHOLD),
-        motion: Some(Quality::Fast),
-        ..Options::default()
-    }
+    let mut options = Options::default();
+    options.interval = interval;
+    options.cut_threshold = Some(DEFAULT_CUT_THRESHOLD);
+    options.motion = Some(Quality::Fast);
+    options
 }
 
 /// So many frames of a scene, in which the camera moves by so many pixels a frame.
@@ -238,10 +232,8 @@ fn a_cut_on_a_frame_that_interval_skips() {
 #[test]
 fn a_cut_that_is_not_looked_for() {
     for cut_threshold in [None, Some(1.0)] {
-        let options = Options {
-            cut_threshold,
-            ..options(1)
-        };
+        let mut options = options(1);
+        options.cut_threshold = cut_threshold;
         let events = [scene(0, 8, 1.0), scene(1, 30, 1.0)].concat();
         check("no cut is looked for", &options, &events, Some(FAR));
     }
@@ -250,10 +242,8 @@ fn a_cut_that_is_not_looked_for() {
 #[test]
 fn a_cut_after_black_that_is_not_looked_for() {
     for value in [0, 255] {
-        let options = Options {
-            cut_threshold: None,
-            ..options(1)
-        };
+        let mut options = options(1);
+        options.cut_threshold = None;
         let events = [scene(0, 6, 1.0), blank(value, 12), scene(1, 8, 1.0)].concat();
         let name = format!("12 frames of {value}, then a cut that is not looked for");
         check(&name, &options, &events, Some(FAR));
@@ -263,10 +253,8 @@ fn a_cut_after_black_that_is_not_looked_for() {
 /// Each of them is the first after a frame that could be followed.
 #[test]
 fn cuts_that_are_not_looked_for_and_follow_each_other() {
-    let options = Options {
-        cut_threshold: None,
-        ..options(1)
-    };
+    let mut options = options(1);
+    options.cut_threshold = None;
     let events: Vec<Event> = (0..6).flat_map(|i| scene(i, 2, 1.0)).collect();
     check("cuts that follow each other", &options, &events, Some(FAR));
 }

@@ -19,7 +19,7 @@ fn check(model: &Path, golden: &Path) {
     let golden = Golden::read(golden);
     let start = golden.state("state0");
     for kind in engines::of_full_precision() {
-        let mut engine = kind.engine(&model, start.size);
+        let mut engine = kind.engine(&model, start.size());
         let kind = kind.name;
         let expect = |engine: &mut Box<dyn Engine>, state: &str, tolerance: f32| {
             let distance = distance(&engine.state().unwrap(), &golden.state(state));
@@ -53,8 +53,8 @@ fn check(model: &Path, golden: &Path) {
 
         let expected = golden.picture("rgb");
         let mut pixels = vec![0; expected.pixels.len()];
-        let stride = start.size.width * 3;
-        let mut frame = FrameMut::packed(&mut pixels, stride, start.size, Packing::RGB).unwrap();
+        let stride = start.size().width * 3;
+        let mut frame = FrameMut::packed(&mut pixels, stride, start.size(), Packing::RGB).unwrap();
         engine.render(&mut frame, 1.0).unwrap();
         let off = pixels
             .iter()
@@ -166,7 +166,7 @@ fn half_precision_of_all_architectures() {
             let model = Model::load(&folder.join(format!("{name}.safetensors"))).unwrap();
             let golden = Golden::read(&tests.join(format!("{name}.golden.safetensors")));
             let mut engine = at_start(&kind, &model, &golden);
-            let frozen = model.architecture.frozen();
+            let frozen = model.architecture().frozen();
             assert!(engine.step(1).unwrap());
             let first = rms_distance(&engine.state().unwrap(), &golden.state("state1"), frozen);
             assert!(engine.step(31).unwrap());
@@ -182,7 +182,7 @@ fn half_precision_of_all_architectures() {
 /// An engine at the golden start.
 fn at_start(kind: &Kind, model: &Model, golden: &Golden) -> Box<dyn Engine> {
     let start = golden.state("state0");
-    let mut engine = kind.engine(model, start.size);
+    let mut engine = kind.engine(model, start.size());
     engine.set_state(&start).unwrap();
     engine
 }

@@ -3,15 +3,14 @@
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Picture;
 use nca::Size;
-use nca::engine::{Backend, Selection};
+use nca::engine::Backend;
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
-use nca::stylizer::{Options, Stylizer};
+use nca::stylizer::Stylizer;
 
 /// The system's allocator, with its books kept.
 struct Counting;
@@ -54,17 +53,8 @@ fn frames(model: &Model, size: Size, scale: f32) -> (usize, usize) {
     const FRAMES: usize = 200;
     let mut picture = Picture::synthetic(size, 1);
     let mut process = {
-        let options = Options {
-            steps: Some(1),
-            warmup: Some(1),
-            scale,
-            ..Options::default()
-        };
-        let selection = Selection {
-            backend: Backend::Cpu,
-            ..Selection::default()
-        };
-        let mut stylizer = Stylizer::new(Arc::new(model.clone()), selection, options);
+        let stylizer = Stylizer::builder(model.clone()).backend(Backend::Cpu);
+        let mut stylizer = stylizer.steps(1).warmup(1).scale(scale).build().unwrap();
         move || {
             let stride = size.width * 3;
             let pixels = &mut picture.pixels;
@@ -94,7 +84,7 @@ fn two_states_at_most_and_nothing_for_a_frame() {
     let sketch = Model::bundled_default();
     for model in models.iter().chain([&sketch]) {
         let size = Size::new(640, 360);
-        let channels = model.architecture.channels;
+        let channels = model.architecture().channels;
         let state = channels * size.pixels() * size_of::<f32>();
         let (peak, _) = frames(model, size, 1.0);
         println!("{channels} channels: {peak} bytes, a state has {state}");

@@ -82,8 +82,8 @@ fn the_format_is_the_first_that_has_what_is_used() {
         assert_eq!(description["format"], 1, "{name}");
         assert_eq!(fields(&description), of_first, "{name}");
     }
-    let mut model = Model::load(&golden("painter/cells-4.pt")).unwrap();
-    let architecture = &model.architecture;
+    let model = Model::load(&golden("painter/cells-4.pt")).unwrap();
+    let architecture = model.architecture();
     assert_eq!((architecture.cell, architecture.frozen()), (4, 6));
     assert_eq!(architecture.painter.as_ref().unwrap().hidden, [24, 16]);
     let described = description(&model);
@@ -93,7 +93,10 @@ fn the_format_is_the_first_that_has_what_is_used() {
         "blurs,border,cell,channels,filter_scale,hidden,painter,source,step_size"
     );
     // Cells of one pixel are what is had without saying so, but not a painter.
-    model.architecture.cell = 1;
+    let mut architecture = architecture.clone();
+    architecture.cell = 1;
+    let (layers, painter) = (model.layers().to_vec(), model.painter().to_vec());
+    let model = Model::new(architecture, layers, painter, model.playback()).unwrap();
     assert_eq!(description(&model)["format"], 2);
 }
 
@@ -148,7 +151,11 @@ print(','.join(d), d['w1.weight'].shape[1], repr(d['w2.weight'].double().sum().i
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let sum: f64 = model.layers[1].weights.iter().map(|&w| f64::from(w)).sum();
+    let sum: f64 = model.layers()[1]
+        .weights()
+        .iter()
+        .map(|&w| f64::from(w))
+        .sum();
     let (names, rest) = said.trim().split_once(' ').unwrap();
     let (inputs, read) = rest.split_once(' ').unwrap();
     assert_eq!(names, "w1.weight,w1.bias,w2.weight,w2.bias");
@@ -499,7 +506,7 @@ fn flipped_bits_never_panic() {
                 flipped[at] ^= 1 << bit;
                 // Many flips only change a weight.
                 if let Ok(model) = Model::from_bytes(&flipped) {
-                    let weights = model.layers.iter().flat_map(|layer| &layer.weights);
+                    let weights = model.layers().iter().flat_map(|layer| layer.weights());
                     assert!(weights.into_iter().all(|weight| weight.is_finite()));
                 }
             }

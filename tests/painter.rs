@@ -3,15 +3,15 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use common::models::{changed, with_last_layer};
 use common::{Golden, Picture, distance};
-use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{self, Backend, Engine, Growth, Selection, trust};
 use nca::frame::{FrameMut, Packing};
-use nca::model::{Architecture, Border, Card, FilterScale, Layer, Model, Painter, Playback};
+use nca::internals::{CpuEngine, Isa};
+use nca::model::{Architecture, Border, FilterScale, Layer, Model, Painter, Playback};
 use nca::motion::{Estimator, Flow, Quality};
-use nca::stylizer::{Options, Outcome, Stylizer};
+use nca::stylizer::{Outcome, Stylizer, StylizerBuilder};
 use nca::{Size, State};
 
 fn folder() -> PathBuf {
@@ -179,7 +179,7 @@ fn the_start_is_what_the_cells_see() {
     engine.set_source(&frame.frame()).unwrap();
     engine.seed(1).unwrap();
     let state = engine.state().unwrap();
-    assert_eq!(state.size, Size::new(13, 10));
+    assert_eq!(state.size(), Size::new(13, 10));
     for c in 0..3 {
         assert_eq!(state.channel(c), state.channel(6 + c));
     }
@@ -203,7 +203,7 @@ fn frames_of_any_kind() {
     let small = shown(&mut engine, size);
     // Padded rows, blue first, a fourth byte that is nobody's.
     let mut pixels = vec![9; 100 * size.height];
-    let packing = Packing::new(4, [2, 1, 0]);
+    let packing = Packing::new(4, [2, 1, 0]).unwrap();
     let mut view = FrameMut::packed(&mut pixels, 100, size, packing).unwrap();
     assert!(engine.render(&mut view, 1.0).unwrap());
     for y in 0..size.height {
@@ -229,11 +229,10 @@ fn frames_of_any_kind() {
 
 /// An automaton that does nothing: its state is what it started from.
 fn still() -> Model {
-    let mut model = model("cells-4");
-    let last = model.layers.last_mut().unwrap();
-    last.weights.fill(0.0);
-    last.bias.as_mut().unwrap().fill(0.0);
-    model
+    with_last_layer(&model("cells-4"), |weights, bias| {
+        weights.fill(0.0);
+        bias.fill(0.0);
+    })
 }
 
 /// A pan by less than a cell in each of many frames: what is painted goes with it and does not melt,
@@ -276,9 +275,12 @@ fn a_slow_pan_melts_nothing() {
         "off by {moved} from where it was to go, by {stayed} from where it was"
     );
     // Every value is one that was there before.
-    let known: std::collections::HashSet<u32> =
-        started.values.iter().map(|value| value.to_bits()).collect();
-    assert!(state.values.iter().all(|v| known.contains(&v.to_bits())));
+    let known: std::collections::HashSet<u32> = started
+        .values()
+        .iter()
+        .map(|value| value.to_bits())
+        .collect();
+    assert!(state.values().iter().all(|v| known.contains(&v.to_bits())));
 }
 
 /// Cells whose motion is not believed start anew where they are, and are shown there.
@@ -321,35 +323,31 @@ fn trial() -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("models/unfinished/wave-cells-4-live.safetensors");
     let trial = Golden::read(&path);
-    let layer = |name: &str, outputs| Layer {
-        outputs,
-        inputs: trial.values(&format!("{name}.weight")).len() / outputs,
-        weights: trial.values(&format!("{name}.weight")),
-        bias: Some(trial.values(&format!("{name}.bias"))),
+    let layer = |name: &str, outputs| {
+        let weights = trial.values(&format!("{name}.weight"));
+        let bias = trial.values(&format!("{name}.bias"));
+        Layer::new(outputs, weights.len() / outputs, weights, Some(bias)).unwrap()
     };
-    Model {
-        architecture: Architecture {
-            channels: 22,
-            hidden: vec![64],
-            border: Border::Replicate,
-            filter_scale: FilterScale {
-                sobel: 0.125,
-                laplacian: 0.0625,
-            },
-            painter: Some(Painter {
-                hidden: vec![24, 24],
-            }),
-            ..model("cells-4").architecture
+    let architecture = Architecture {
+        channels: 22,
+        hidden: vec![64],
+        border: Border::Replicate,
+        filter_scale: FilterScale {
+            sobel: 0.125,
+            laplacian: 0.0625,
         },
-        layers: vec![layer("rule0", 64), layer("rule1", 16)],
-        painter: vec![
-            layer("painter0", 24),
-            layer("painter1", 24),
-            layer("painter2", 3),
-        ],
-        playback: Playback::default(),
-        card: Card::new(),
-    }
+        painter: Some(Painter {
+            hidden: vec![24, 24],
+        }),
+        ..model("cells-4").architecture().clone()
+    };
+    let rule = vec![layer("rule0", 64), layer("rule1", 16)];
+    let painter = vec![
+        layer("painter0", 24),
+        layer("painter1", 24),
+        layer("painter2", 3),
+    ];
+    Model::new(architecture, rule, painter, Playback::default()).unwrap()
 }
 
 /// What grows beside what is held does not go out of bounds, frame after frame.
@@ -382,21 +380,16 @@ fn what_grows_stays_in_bounds() {
         };
         engine.carry(flow, growth).unwrap();
         assert!(engine.step(2).unwrap());
-        let values = engine.state().unwrap().values;
-        let most = values
-            .iter()
-            .fold(0.0_f32, |most, value| most.max(value.abs()));
+        let state = engine.state().unwrap();
+        let values = state.values().iter();
+        let most = values.fold(0.0_f32, |most, value| most.max(value.abs()));
         println!("frame {i}: up to {most}");
         assert!(most < 3.0, "{most} in frame {i}");
     }
 }
 
-fn stylizer(model: Model, options: Options) -> Stylizer {
-    let selection = Selection {
-        threads: 2,
-        ..Selection::default()
-    };
-    Stylizer::new(Arc::new(model), selection, options)
+fn stylizer(model: Model) -> StylizerBuilder {
+    Stylizer::builder(model).threads(2)
 }
 
 fn process(stylizer: &mut Stylizer, picture: &mut Picture) -> Outcome {
@@ -423,11 +416,8 @@ fn window(size: Size, at: usize) -> Picture {
 fn what_enters_a_pan_is_steady() {
     const PAN: usize = 3;
     let size = Size::new(160, 96);
-    let options = Options {
-        motion: Some(Quality::Balanced),
-        ..Options::default()
-    };
-    let mut stylizer = stylizer(trial(), options);
+    let stylizer = stylizer(trial()).motion(Quality::Balanced);
+    let mut stylizer = stylizer.build().unwrap();
     let mut before: Option<Picture> = None;
     let (mut sum, mut count) = (0.0, 0.0);
     for frame in 0..30 {
@@ -461,13 +451,8 @@ fn skipped_frames_are_painted() {
     let size = Size::new(96, 64);
     for motion in [None, Some(Quality::Balanced)] {
         let run = |interval, steps| {
-            let options = Options {
-                interval,
-                steps: Some(steps),
-                motion,
-                ..Options::default()
-            };
-            let mut stylizer = stylizer(model("cells-4"), options);
+            let stylizer = stylizer(model("cells-4")).interval(interval);
+            let mut stylizer = stylizer.steps(steps).motion(motion).build().unwrap();
             let mut pictures = Vec::new();
             for frame in 0..4 {
                 let mut picture = window(size, 3 * frame);
@@ -488,18 +473,13 @@ fn skipped_frames_are_painted() {
     let mut engine = CpuEngine::with_isa(&model, size, 2, Isa::detect()).unwrap();
     engine.set_source(&first.frame()).unwrap();
     engine.seed(0).unwrap();
-    engine.step(model.playback.warmup).unwrap();
+    engine.step(model.playback().warmup).unwrap();
     engine.set_source(&second.frame()).unwrap();
     let mut expected = second.clone();
     let mut view = FrameMut::packed(&mut expected.pixels, 288, size, Packing::RGB).unwrap();
     engine.render(&mut view, 0.7).unwrap();
-    let options = Options {
-        interval: 2,
-        strength: 0.7,
-        motion: None,
-        ..Options::default()
-    };
-    let mut stylizer = stylizer(model, options);
+    let stylizer = stylizer(model).interval(2).strength(0.7).motion(None);
+    let mut stylizer = stylizer.build().unwrap();
     process(&mut stylizer, &mut first.clone());
     let mut picture = second.clone();
     process(&mut stylizer, &mut picture);
@@ -515,20 +495,22 @@ fn strokes_change_while_it_runs() {
     engine.set_source(&frame.frame()).unwrap();
     engine.seed(5).unwrap();
     let started = engine.state().unwrap();
-    assert_eq!(started.size, Size::new(24, 16));
+    assert_eq!(started.size(), Size::new(24, 16));
     let before = shown(&mut engine, size);
     for (stroke, cells) in [
         (0.5, Size::new(48, 32)),
         (4.0, Size::new(6, 4)),
-        (100.0, Size::new(6, 4)),
-        (0.0, Size::new(48, 32)),
-        (f32::NAN, Size::new(96, 64)),
         (1.0, Size::new(24, 16)),
     ] {
         engine.set_stroke(stroke).unwrap();
-        assert_eq!(engine.state().unwrap().size, cells);
+        assert_eq!(engine.state().unwrap().size(), cells);
         assert!(engine.step(2).unwrap());
         shown(&mut engine, size);
+    }
+    for stroke in [100.0, 0.0, f32::NAN] {
+        let error = engine.set_stroke(stroke).unwrap_err().to_string();
+        let said = format!("stroke is {stroke}; a number from 0.5 to 4 is needed");
+        assert_eq!(error, said);
     }
     // Twice as many cells along each side hold what there was.
     engine.set_state(&started).unwrap();
@@ -539,13 +521,12 @@ fn strokes_change_while_it_runs() {
         pairs.map(|(a, b)| f32::from(a.abs_diff(*b))).sum::<f32>() / before.pixels.len() as f32;
     assert!(mean < 12.0, "the picture changed by {mean}");
 
-    let mut stylizer = stylizer(model("cells-4"), Options::default());
+    let mut stylizer = stylizer(model("cells-4")).build().unwrap();
     let run = |stylizer: &mut Stylizer| process(stylizer, &mut frame.clone());
     assert_eq!(run(&mut stylizer), Outcome::Started);
-    stylizer.set_options(Options {
-        stroke: 2.0,
-        ..Options::default()
-    });
+    let mut options = stylizer.options().clone();
+    options.stroke = 2.0;
+    stylizer.set_options(options).unwrap();
     assert_eq!(run(&mut stylizer), Outcome::Continued);
 }
 
@@ -553,13 +534,19 @@ fn strokes_change_while_it_runs() {
 #[test]
 fn a_picture_that_is_not_finite_is_not_shown() {
     let size = Size::new(20, 12);
-    let mut model = model("cells-4");
-    for layer in &mut model.painter {
-        layer.weights.iter_mut().for_each(|weight| *weight *= 1e30);
-    }
+    let model = model("cells-4");
+    let wild = |layer| {
+        changed(layer, |weights, _| {
+            weights.iter_mut().for_each(|weight| *weight *= 1e30);
+        })
+    };
+    let painter = model.painter().iter().map(wild).collect();
+    let layers = model.layers().to_vec();
+    let architecture = model.architecture().clone();
+    let model = Model::new(architecture, layers, painter, model.playback()).unwrap();
     let frame = Picture::synthetic(size, 3);
     let mut picture = frame.clone();
-    let mut stylizer = stylizer(model, Options::default());
+    let mut stylizer = stylizer(model).build().unwrap();
     assert_eq!(process(&mut stylizer, &mut picture), Outcome::GaveUp);
     assert_eq!(picture, frame);
 }
@@ -567,14 +554,10 @@ fn a_picture_that_is_not_finite_is_not_shown() {
 /// Graphics processors refuse a painter, and say who does not; what takes any engine takes the processor.
 #[test]
 fn other_engines_refuse_a_painter() {
-    let model = Arc::new(model("cells-2"));
+    let model = model("cells-2");
     let size = Size::new(8, 8);
     for backend in [Backend::Cuda, Backend::Wgpu] {
-        let selection = Selection {
-            backend,
-            ..Selection::default()
-        };
-        let error = engine::create(&model, size, &selection).err().unwrap();
+        let error = engine::create(&model, size, &backend.into()).err().unwrap();
         let (said, name) = (error.to_string(), backend.name());
         let expected =
             format!("backend {name} does not run models with a painter; backend cpu does");

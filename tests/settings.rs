@@ -57,17 +57,16 @@ fn every_entry_is_whole() {
 #[test]
 fn the_table_agrees_with_the_library() {
     let defaults = Settings::default();
-    let options = Options {
-        cut_threshold: Some(DEFAULT_CUT_THRESHOLD),
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    options.cut_threshold = Some(DEFAULT_CUT_THRESHOLD);
     assert_eq!(defaults.options(), options);
     assert_eq!(defaults.selection(), Selection::default());
-    assert_eq!(choices("backend"), Backend::NAMES.map(|(_, name)| name));
-    assert_eq!(
-        choices("motion-quality"),
-        Quality::NAMES.map(|(_, name)| name)
-    );
+    let backends = Backend::ALL.iter().map(|backend| backend.name());
+    assert!(backends.eq(choices("backend")));
+    let precisions = Precision::ALL.iter().map(|precision| precision.name());
+    assert!(precisions.eq(choices("precision")));
+    let qualities = Quality::ALL.iter().map(|quality| quality.name());
+    assert!(qualities.eq(choices("motion-quality")));
     let model = Setting::named("model").unwrap();
     for name in Model::bundled_names() {
         assert!(model.help.contains(name), "{name}");
@@ -101,29 +100,22 @@ fn values_become_what_frames_are_restyled_with() {
         let value = Setting::named(name).unwrap().parse(text).unwrap();
         settings.set(name, value).unwrap();
     }
-    assert_eq!(
-        settings.options(),
-        Options {
-            steps: Some(3),
-            warmup: Some(1024),
-            strength: 0.25,
-            scale: 0.5,
-            stroke: 2.0,
-            interval: u32::MAX,
-            motion: Some(Quality::Fine),
-            cut_threshold: Some(0.75),
-            seed: u64::MAX,
-        }
-    );
-    assert_eq!(
-        settings.selection(),
-        Selection {
-            backend: Backend::Wgpu,
-            device: Some("1".into()),
-            threads: 7,
-            precision: Precision::Half,
-        }
-    );
+    let mut options = Options::default();
+    options.steps = Some(3);
+    options.warmup = Some(1024);
+    options.strength = 0.25;
+    options.scale = 0.5;
+    options.stroke = 2.0;
+    options.interval = u32::MAX;
+    options.motion = Some(Quality::Fine);
+    options.cut_threshold = Some(0.75);
+    options.seed = u64::MAX;
+    assert_eq!(settings.options(), options);
+    let mut selection = Selection::from(Backend::Wgpu);
+    selection.device = Some("1".into());
+    selection.threads = 7;
+    selection.precision = Precision::Half;
+    assert_eq!(settings.selection(), selection);
     settings.set("motion", Value::Text("off".into())).unwrap();
     settings.set("reset-on-cut", Value::Switch(false)).unwrap();
     let options = settings.options();

@@ -15,16 +15,15 @@
 mod peak;
 
 use std::io::{BufRead, Write};
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use nca::Size;
-use nca::engine::cpu::Isa;
-#[cfg(feature = "cuda")]
-use nca::engine::cuda::CudaEngine;
-use nca::engine::{self, Backend, Engine, Precision, Selection};
+use nca::engine::{self, Backend, Engine, Selection};
 use nca::frame::{FrameMut, Packing};
+#[cfg(feature = "cuda")]
+use nca::internals::CudaEngine;
+use nca::internals::Isa;
 use nca::model::Model;
 
 fn main() -> Result<()> {
@@ -53,14 +52,11 @@ impl Worker {
             ),
             ["load", model, width, height, threads, precision, backend] => {
                 let size = size(width, height)?;
-                let selection = Selection {
-                    backend: Backend::named(backend).context("there is no such backend")?,
-                    threads: threads.parse()?,
-                    precision: self::precision(precision)?,
-                    ..Selection::default()
-                };
+                let mut selection = Selection::from(backend.parse::<Backend>()?);
+                selection.threads = threads.parse()?;
+                selection.precision = precision.parse()?;
                 self.engine = None;
-                let model = Arc::new(Model::find(model)?);
+                let model = Model::find(model)?;
                 let mut engine = match engine::create(&model, size, &selection) {
                     Ok(engine) => engine,
                     Err(err) => return Ok(format!("absent: {err}")),
@@ -69,7 +65,7 @@ impl Worker {
                 engine.seed(1)?;
                 engine.step(2)?;
                 self.engine = Some(engine);
-                model.architecture.multiply_adds().to_string()
+                model.architecture().multiply_adds().to_string()
             }
             ["step", steps] => {
                 let engine = self.engine()?;
@@ -93,10 +89,8 @@ impl Worker {
             }
             #[cfg(feature = "cuda")]
             ["kernel", model, width, height, precision, steps] => {
-                let selection = Selection {
-                    precision: self::precision(precision)?,
-                    ..Selection::default()
-                };
+                let mut selection = Selection::default();
+                selection.precision = precision.parse()?;
                 let (size, steps) = (size(width, height)?, steps.parse()?);
                 let model = Model::find(model)?;
                 let mut engine = match CudaEngine::new(&model, size, &selection) {
@@ -107,7 +101,7 @@ impl Worker {
                 engine.seed(1)?;
                 (f64::from(engine.timed_steps(steps)?) / f64::from(steps)).to_string()
             }
-            ["peak", threads] => (peak::measure(Isa::detect(), threads.parse()?) / 1e9).to_string(),
+            ["peak", threads] => (peak::measure(threads.parse()?) / 1e9).to_string(),
             ["memory"] => {
                 let status = std::fs::read_to_string("/proc/self/status")?;
                 let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -128,14 +122,6 @@ fn size(width: &str, height: &str) -> Result<Size> {
     Ok(Size::new(width.parse()?, height.parse()?))
 }
 
-fn precision(name: &str) -> Result<Precision> {
-    Ok(match name {
-        "full" => Precision::Full,
-        "half" => Precision::Half,
-        _ => bail!("a precision is full or half"),
-    })
-}
-
 fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
@@ -148,6 +134,6 @@ fn pixels(size: Size) -> Vec<u8> {
 }
 
 fn picture(pixels: &mut [u8], size: Size) -> Result<FrameMut<'_>> {
-    let packing = Packing::new(4, [0, 1, 2]);
-    Ok(FrameMut::packed(pixels, size.width * 4, size, packing)?)
+    let stride = size.width * 4;
+    Ok(FrameMut::packed(pixels, stride, size, Packing::RGBA)?)
 }

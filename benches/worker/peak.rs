@@ -3,8 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use nca::engine::cpu::Isa;
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 /// For how long it is measured.
 const TIME: Duration = Duration::from_millis(60);
@@ -43,12 +42,13 @@ fn rounds<S: Simd, const SUMS: usize>(simd: S, rounds: usize) -> f64 {
 }
 
 /// Floating-point operations a second, of `threads` threads at a time.
-pub fn measure(isa: Isa, threads: usize) -> f64 {
+pub fn measure(threads: usize) -> f64 {
+    let arch = Arch::new();
     let start = Instant::now();
     let count = || {
         let mut work = 0.0;
         while start.elapsed() < TIME {
-            work += isa.run(Rounds(50_000));
+            work += arch.dispatch(Rounds(50_000));
         }
         work
     };

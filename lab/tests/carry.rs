@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use common::Picture;
 use common::engines::{self, Kind};
-use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{Engine, Growth, Selection, trust};
 use nca::frame::{FrameMut, Packing};
+use nca::internals::{CpuEngine, Isa};
 use nca::model::Model;
 use nca::motion::{Estimator, Quality};
-use nca::stylizer::{Options, Stylizer};
+use nca::stylizer::Stylizer;
 use nca::{Size, State};
 use nca_lab::consistency::{Carry, KnownMotion, Run, Still};
 
@@ -88,8 +88,8 @@ fn a_pan_moves_every_channel_by_as_much() {
 }
 
 fn check_pan(name: &str, old: &State, new: &State) {
-    let Size { width, height } = old.size;
-    for channel in 3..old.channels {
+    let Size { width, height } = old.size();
+    for channel in 3..old.channels() {
         let (mut moved, mut stayed, mut count) = (0.0, 0.0, 0.0);
         for y in 16..height - 16 {
             for x in 16..width - 16 {
@@ -138,7 +138,7 @@ fn what_enters_the_picture_starts_anew() {
         engine.seed(9).unwrap();
         let anew = engine.state().unwrap();
         // The last columns were beyond the edge.
-        for channel in 3..after.channels {
+        for channel in 3..after.channels() {
             for y in 30..height - 30 {
                 let at = y * width + width - 1;
                 let [after, anew] = [&after, &anew].map(|state| state.channel(channel)[at]);
@@ -164,7 +164,7 @@ fn what_enters_the_picture_grows() {
             engine.set_state(&expected).unwrap();
             engine.step(1).unwrap();
             let stepped = engine.state().unwrap();
-            for channel in 0..expected.channels {
+            for channel in 0..expected.channels() {
                 let values = expected.channel_mut(channel).iter_mut();
                 let stepped = stepped.channel(channel).iter().zip(&confidence);
                 for (value, (stepped, &confidence)) in values.zip(stepped) {
@@ -181,7 +181,7 @@ fn what_enters_the_picture_grows() {
         for (i, &confidence) in confidence.iter().enumerate() {
             if trust(confidence) == 1.0 {
                 old += 1;
-                for channel in 0..grown.channels {
+                for channel in 0..grown.channels() {
                     let [grown, ungrown] =
                         [&grown, &ungrown].map(|state| state.channel(channel)[i]);
                     assert_eq!(grown, ungrown, "{}, {channel}, {i}", kind.name);
@@ -224,7 +224,7 @@ fn what_does_not_move_is_left_as_it_is_to_the_bit() {
                 .filter(|&x| dx[x] == 0.0 && dy[x] == 0.0 && trust(confidence[x]) == 1.0)
             {
                 still += 1;
-                for channel in 3..new.channels {
+                for channel in 3..new.channels() {
                     let at = y * SIZE.width + x;
                     let (new, old) = (new.channel(channel)[at], old.channel(channel)[at]);
                     assert_eq!(new.to_bits(), old.to_bits(), "{}, {x}, {y}", kind.name);
@@ -242,12 +242,8 @@ fn a_still_is_left_as_it_is_to_the_bit() {
     let size = Size::new(96, 64);
     let frame = window(size, [0, 0]);
     let run = |motion| {
-        let options = Options {
-            motion,
-            ..Options::default()
-        };
-        let model = Arc::new(Model::bundled_default());
-        let mut stylizer = Stylizer::new(model, Selection::default(), options);
+        let stylizer = Stylizer::builder(Model::bundled_default()).motion(motion);
+        let mut stylizer = stylizer.build().unwrap();
         let mut shown = frame.clone();
         for _ in 0..40 {
             shown = frame.clone();
@@ -264,12 +260,8 @@ fn a_still_is_left_as_it_is_to_the_bit() {
 #[test]
 fn without_steps_nothing_is_moved() {
     let size = Size::new(96, 64);
-    let options = Options {
-        steps: Some(0),
-        ..Options::default()
-    };
-    let model = Arc::new(Model::bundled_default());
-    let mut stylizer = Stylizer::new(model, Selection::default(), options);
+    let stylizer = Stylizer::builder(Model::bundled_default()).steps(0);
+    let mut stylizer = stylizer.build().unwrap();
     let mut show = |at| {
         let mut picture = window(size, at);
         let pixels = &mut picture.pixels;

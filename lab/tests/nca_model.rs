@@ -98,8 +98,12 @@ fn run_agrees_with_the_golden_states() {
     let states = Golden::read(&golden("sketch.golden.safetensors"));
     let state = |name: &str| {
         let state = states.state(name);
-        let bytes: Vec<u8> = state.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let shape = vec![state.channels, state.size.height, state.size.width];
+        let bytes: Vec<u8> = state
+            .values()
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        let shape = vec![state.channels(), state.size().height, state.size().width];
         let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, &bytes);
         let file = safetensors::serialize([("state", view.unwrap())], None).unwrap();
         std::fs::write(folder.path().join(name), file).unwrap();

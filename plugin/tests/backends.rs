@@ -8,17 +8,13 @@ use common::*;
 use gst::prelude::*;
 use gst_video::VideoFormat;
 use nca::Size;
-use nca::engine::{self, Backend, EngineError, Selection};
+use nca::engine::{self, Backend, EngineError};
 use nca::model::Model;
 
 /// Whether the machine has something for the backend wgpu; says if not.
 fn has_wgpu() -> bool {
-    let selection = Selection {
-        backend: Backend::Wgpu,
-        ..Selection::default()
-    };
-    let model = Arc::new(Model::bundled_default());
-    match engine::create(&model, Size::new(1, 1), &selection) {
+    let model = Model::bundled_default();
+    match engine::create(&model, Size::new(1, 1), &Backend::Wgpu.into()) {
         Ok(_) => true,
         Err(error @ EngineError::Absent { .. }) => {
             eprintln!("skipped: {error}");

@@ -111,7 +111,7 @@ pub fn restyle(
         progress.warn(&format!(
             "{}: {}; what comes before is restyled",
             input.display(),
-            nca::sentence(complaint.as_ref())
+            nca::internals::sentence(complaint.as_ref())
         ));
     }
     Ok((ending, complaint.is_ok()))

@@ -48,9 +48,9 @@ fn force() -> ! {
     // Whoever is in the middle of writing to a terminal that takes nothing holds up all others.
     thread::spawn(|| {
         thread::sleep(Duration::from_millis(200));
-        nca::unfinished::give_up(EXIT_CODE);
+        nca::internals::unfinished::give_up(EXIT_CODE);
     });
-    nca::unfinished::remove_all();
+    nca::internals::unfinished::remove_all();
     say();
-    nca::unfinished::end_at_once(EXIT_CODE)
+    nca::internals::unfinished::end_at_once(EXIT_CODE)
 }

@@ -39,7 +39,7 @@ fn restyle_file(
     args: &Args,
 ) -> Result<Outcome> {
     let unreadable =
-        |error: std::io::Error| anyhow!("it cannot be read: {}", nca::sentence(&error));
+        |error: std::io::Error| anyhow!("it cannot be read: {}", nca::internals::sentence(&error));
     let kind = fs::metadata(input).map_err(unreadable)?;
     if kind.is_dir() {
         bail!(
@@ -53,7 +53,7 @@ fn restyle_file(
     let format = picture::recognize(input)?;
     if let Some(folder) = folder {
         fs::create_dir_all(folder).map_err(|error| {
-            let reason = nca::sentence(&error);
+            let reason = nca::internals::sentence(&error);
             anyhow!("{} cannot be made: {reason}", folder.display())
         })?;
     }

@@ -53,8 +53,8 @@ const INCOMPLETE: u8 = 3;
 
 fn main() -> ExitCode {
     // SAFETY: no other thread runs yet.
-    unsafe { nca::engine::look_for_no_session() };
-    nca::unfinished::survive_size_limit();
+    unsafe { nca::internals::look_for_no_session() };
+    nca::internals::unfinished::survive_size_limit();
     let mut args = Args::parse();
     // With nothing to restyle the settings are only written.
     let targets = match &args.paths[..] {
@@ -69,16 +69,16 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = settle(&mut args) {
-        message::say(&nca::sentence(error.as_ref()));
+        message::say(&nca::internals::sentence(error.as_ref()));
         return FAILED.into();
     }
     if let Err(error) = prepare() {
-        message::say(&nca::sentence(error.as_ref()));
+        message::say(&nca::internals::sentence(error.as_ref()));
         return FAILED.into();
     }
     let code = restyle_all(&targets, &args);
     if writer::is_one_left_to_itself() {
-        nca::unfinished::give_up(code);
+        nca::internals::unfinished::give_up(code);
     }
     code.into()
 }
@@ -110,7 +110,7 @@ fn restyle_all(targets: &[Target], args: &Args) -> u8 {
             }
             Ok(Outcome::Interrupted) => {}
             Err(error) => {
-                message::say(&nca::sentence(error.as_ref()));
+                message::say(&nca::internals::sentence(error.as_ref()));
                 failed += 1;
             }
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use nca::unfinished::Unfinished;
+use nca::internals::unfinished::Unfinished;
 
 /// A file in the making; dropped before [`Output::finish`] it leaves nothing behind.
 pub struct Output {
@@ -88,7 +88,7 @@ fn cannot_be_written(target: &Path, error: &std::io::Error) -> anyhow::Error {
     anyhow!(
         "{} cannot be written: {}",
         target.display(),
-        nca::sentence(error)
+        nca::internals::sentence(error)
     )
 }
 

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use image::codecs::bmp::BmpEncoder;
@@ -20,7 +19,7 @@ use nca::Size;
 use nca::frame::{FrameMut, Packing};
 use nca::model::Model;
 use nca::settings::Settings;
-use nca::stylizer::{Options, Outcome, Stylizer};
+use nca::stylizer::{Outcome, Stylizer};
 
 use crate::args::{Args, SizeRequest};
 use crate::interruption::interrupted;
@@ -45,7 +44,7 @@ pub fn recognize(path: &Path) -> Result<Option<ImageFormat>> {
     let mut magic = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LONGEST_MAGIC).read_to_end(&mut magic))
-        .map_err(|error| anyhow!("it cannot be read: {}", nca::sentence(&error)))?;
+        .map_err(|error| anyhow!("it cannot be read: {}", nca::internals::sentence(&error)))?;
     if let Some(kind) = not_read(&magic) {
         bail!(
             "it is a picture of a kind that is not read, {kind}; PNG, JPEG, WebP, BMP, TIFF and GIF \
@@ -159,7 +158,10 @@ fn is_memory_left(bytes: u64) -> bool {
 
 /// What is wrong with a picture.
 pub fn unreadable(error: &ImageError) -> anyhow::Error {
-    anyhow!("it cannot be read as a picture: {}", nca::sentence(error))
+    anyhow!(
+        "it cannot be read as a picture: {}",
+        nca::internals::sentence(error)
+    )
 }
 
 /// Takes out transparency as if the picture lay on white paper.
@@ -268,24 +270,21 @@ fn process(pixels: &mut RgbaImage, settings: &Settings) -> Result<()> {
         Some(name) => Model::find(name)?,
         None => Model::bundled_default(),
     };
-    let options = settings.options();
-    let steps = options.steps.unwrap_or(model.playback.warmup.max(STEPS));
-    let options = Options {
-        warmup: Some(options.warmup.unwrap_or(steps)),
-        motion: None,
-        ..options
-    };
+    let mut options = settings.options();
+    let steps = options.steps.unwrap_or(model.playback().warmup.max(STEPS));
+    options.warmup = Some(options.warmup.unwrap_or(steps));
+    options.motion = None;
     let (width, height) = pixels.dimensions();
     // The state of this step and of the next.
-    let state = 2 * size_of::<f32>() * model.architecture.channels;
+    let state = 2 * size_of::<f32>() * model.architecture().channels;
     let cells = f64::from(width) * f64::from(height) * f64::from(options.scale).powi(2);
     if !is_memory_left((cells * state as f64) as u64) {
         bail!("there is not enough memory to restyle {width}x{height} pixels; --scale takes less");
     }
     let size = Size::new(width as usize, height as usize);
-    let packing = Packing::new(CHANNELS, [0, 1, 2]);
-    let mut frame = FrameMut::packed(pixels, size.width * CHANNELS, size, packing)?;
-    match Stylizer::new(Arc::new(model), settings.selection(), options).process(&mut frame)? {
+    let mut frame = FrameMut::packed(pixels, size.width * CHANNELS, size, Packing::RGBA)?;
+    let stylizer = Stylizer::builder(model).selection(settings.selection());
+    match stylizer.options(options).build()?.process(&mut frame)? {
         Outcome::GaveUp => bail!("the model's state goes beyond all numbers on it"),
         _ => Ok(()),
     }
@@ -316,8 +315,9 @@ fn write(picture: Picture, output: &Output, format: ImageFormat) -> Result<()> {
         _ => encode(PngEncoder::new(&mut file), profile, &pixels),
     };
     let failed = |reason| anyhow!("the picture cannot be written: {reason}");
-    written.map_err(|error| failed(nca::sentence(&error)))?;
-    file.flush().map_err(|error| failed(nca::sentence(&error)))
+    written.map_err(|error| failed(nca::internals::sentence(&error)))?;
+    file.flush()
+        .map_err(|error| failed(nca::internals::sentence(&error)))
 }
 
 fn encode(

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use gst::prelude::*;
-use nca::unfinished::Unfinished;
+use nca::internals::unfinished::Unfinished;
 
 use crate::container::Container;
 use crate::elements;
@@ -169,7 +169,9 @@ impl Writer {
             } else {
                 matroska::finish(&file, &tracks, end)
             };
-            written.map_err(|error| anyhow!("it cannot be written: {}", nca::sentence(&error)))
+            written.map_err(|error| {
+                anyhow!("it cannot be written: {}", nca::internals::sentence(&error))
+            })
         }
     }
 

@@ -1,11 +1,15 @@
 //! What engines cannot do.
 
-use crate::Size;
 use crate::pool::ThreadsError;
+use crate::{OutOfRange, Size};
 
 /// Why an engine cannot be had or failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineError {
+    /// Strength, stroke, or one of the options of a stylizer.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// The device that was asked for is not there.
     #[error("backend {backend} has no device {device:?}; {available}")]
     NoDevice {

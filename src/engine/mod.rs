@@ -1,43 +1,46 @@
 //! What runs an automaton.
 
-pub mod cpu;
+pub(crate) mod cpu;
 #[cfg(feature = "cuda")]
-pub mod cuda;
+pub(crate) mod cuda;
 mod error;
 mod registry;
 mod resample;
 mod selection;
 mod weights;
 #[cfg(feature = "wgpu")]
-pub mod wgpu;
+pub(crate) mod wgpu;
 
 use crate::frame::{Frame, FrameMut};
-use crate::model::Model;
 use crate::motion::Flow;
-use crate::{Cancel, Size, State};
+use crate::{Cancel, OutOfRange, Size, State};
 
 pub use error::EngineError;
 pub use registry::create;
 pub use selection::{Backend, Precision, Selection};
 
-/// Keeps Mesa's Vulkan drivers from looking for a Wayland session where nobody has logged in, that is,
-/// where `XDG_RUNTIME_DIR` is not set: they would complain of it on stderr. For programs, at their start;
-/// devices are found all the same.
-///
-/// # Safety
-///
-/// It sets an environment variable: no other thread may run yet.
-pub unsafe fn look_for_no_session() {
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: the caller has seen to it that nobody reads the environment meanwhile.
-        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
-    }
-}
-
 /// Holds the state of one automaton and updates it.
 ///
 /// All engines agree: the same model, seed and frames give the same pictures, up to rounding.
-pub trait Engine: Send {
+/// [`create`] makes one, for those who want to say themselves what is done with it;
+/// a [`Stylizer`](crate::Stylizer) has one of its own.
+///
+/// ```
+/// use nca::frame::{Frame, FrameMut, Packing};
+/// use nca::{Backend, Model, Size, engine};
+///
+/// let (model, size) = (Model::bundled_default(), Size::new(40, 30));
+/// let mut pixels = vec![90; size.pixels() * 3];
+/// let mut engine = engine::create(&model, size, &Backend::Cpu.into())?;
+/// engine.set_source(&Frame::packed(&pixels, size.width * 3, size, Packing::RGB)?)?;
+/// engine.seed(7)?;
+/// assert!(engine.step(8)?, "all values are finite");
+/// let mut picture = FrameMut::packed(&mut pixels, size.width * 3, size, Packing::RGB)?;
+/// engine.render(&mut picture, 1.0)?;
+/// assert_eq!(engine.state()?.channels(), model.architecture().channels);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Engine: sealed::Sealed + Send {
     /// Which backend this is.
     fn backend(&self) -> Backend;
 
@@ -47,11 +50,10 @@ pub trait Engine: Send {
     /// Width and height of the picture in pixels, which are those of the state where cells are pixels.
     fn size(&self) -> Size;
 
-    /// Takes strokes of `stroke` times their usual size, limited to [`STROKES`], by making cells so
+    /// Takes strokes of `stroke` times their usual size, within [`STROKES`], by making cells so
     /// many times as large: the state is resampled. Without a painter nothing changes.
     fn set_stroke(&mut self, stroke: f32) -> Result<(), EngineError> {
-        let _ = stroke;
-        Ok(())
+        check_stroke(stroke)
     }
 
     /// Replaces the frozen channels by the source made of `frame`, which may have any size: it is
@@ -80,7 +82,8 @@ pub trait Engine: Send {
     fn step(&mut self, steps: u32) -> Result<bool, EngineError>;
 
     /// Shows the output picture: mixes it into `frame`, resampled to its size where that differs.
-    /// A `strength` of 1 replaces the frame's colours, 0 leaves them.
+    /// A `strength` of 1 replaces the frame's colours, 0 leaves them; another one that is not between
+    /// them is an error.
     ///
     /// Says whether what a painter made is finite. Rows that are not are left as they came.
     fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError>;
@@ -90,6 +93,11 @@ pub trait Engine: Send {
 
     /// Replaces the whole state, frozen channels included.
     fn set_state(&mut self, state: &State) -> Result<(), EngineError>;
+}
+
+mod sealed {
+    /// Only the engines of this library are engines: what they must be able to do may grow.
+    pub trait Sealed {}
 }
 
 /// What becomes of the state where it cannot be moved along.
@@ -121,8 +129,8 @@ pub(crate) const SHARPNESS: f32 = -0.6;
 /// Least and most that strokes can be of their usual size.
 pub const STROKES: [f32; 2] = [0.5, 4.0];
 
-/// Widest and highest state that is accepted.
-const MAX_LENGTH: usize = 16384;
+/// Widest and highest picture that is accepted, in pixels.
+pub const MAX_LENGTH: usize = 16384;
 
 /// Checks that a state of `size` can be had.
 fn check_length(size: Size) -> Result<(), EngineError> {
@@ -136,9 +144,22 @@ fn check_length(size: Size) -> Result<(), EngineError> {
     })
 }
 
+/// Checks a factor on the size of strokes.
+fn check_stroke(stroke: f32) -> Result<(), EngineError> {
+    let [least, most] = STROKES;
+    OutOfRange::check("stroke", stroke, least..=most)?;
+    Ok(())
+}
+
+/// Checks how far a picture is to be mixed into a frame.
+fn check_strength(strength: f32) -> Result<(), EngineError> {
+    OutOfRange::check("strength", strength, 0.0..=1.0)?;
+    Ok(())
+}
+
 /// Refuses a model with a painter, for backends that have none.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn refuse_painter(model: &Model, backend: Backend) -> Result<(), EngineError> {
+fn refuse_painter(model: &crate::Model, backend: Backend) -> Result<(), EngineError> {
     match model.architecture.painter {
         None => Ok(()),
         Some(_) => Err(EngineError::NoPainter {

@@ -1,7 +1,5 @@
 //! Opens engines.
 
-use std::sync::Arc;
-
 #[cfg(feature = "cuda")]
 use super::cuda;
 #[cfg(feature = "wgpu")]
@@ -16,7 +14,7 @@ use crate::model::Model;
 /// stands in the way of the one is logged, and the other is taken. A backend that is asked for by
 /// name is taken or there is an error.
 pub fn create(
-    model: &Arc<Model>,
+    model: &Model,
     size: Size,
     selection: &Selection,
 ) -> Result<Box<dyn Engine>, EngineError> {
@@ -29,7 +27,7 @@ pub fn create(
 /// Makes an engine of the given backend, for `selection`, which may leave the choice to us.
 fn open(
     backend: Backend,
-    model: &Arc<Model>,
+    model: &Model,
     size: Size,
     selection: &Selection,
 ) -> Result<Box<dyn Engine>, EngineError> {
@@ -51,11 +49,7 @@ fn open(
 }
 
 /// The first backend that can be had.
-fn auto(
-    model: &Arc<Model>,
-    size: Size,
-    selection: &Selection,
-) -> Result<Box<dyn Engine>, EngineError> {
+fn auto(model: &Model, size: Size, selection: &Selection) -> Result<Box<dyn Engine>, EngineError> {
     let mut errors = Vec::new();
     for backend in Backend::AUTO {
         match open(backend, model, size, selection) {

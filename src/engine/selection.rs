@@ -1,7 +1,10 @@
 //! Which engine is to be taken.
 
+use crate::named::named;
+
 /// Kinds of engines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Backend {
     /// The fastest that this machine has.
     #[default]
@@ -15,34 +18,15 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// All of them, with the names that people use.
-    pub const NAMES: [(Self, &str); 4] = [
-        (Self::Auto, "auto"),
-        (Self::Cpu, "cpu"),
-        (Self::Cuda, "cuda"),
-        (Self::Wgpu, "wgpu"),
-    ];
-
     /// What [`Backend::Auto`] tries, the fastest first.
     pub(super) const AUTO: [Self; 3] = [Self::Cuda, Self::Wgpu, Self::Cpu];
-
-    /// The one that people call `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        let mut named = Self::NAMES.iter().filter(|(_, known)| *known == name);
-        named.next().map(|(backend, _)| *backend)
-    }
-
-    /// The name that people use.
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(backend, _)| *backend == self)
-            .map_or("auto", |(_, name)| name)
-    }
 }
 
+named!(Backend, "backend", Auto: "auto", Cpu: "cpu", Cuda: "cuda", Wgpu: "wgpu");
+
 /// What values and weights are rounded to where they are multiplied. The state is f32 in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Precision {
     /// 32 bits: nothing is rounded, and all engines agree.
     #[default]
@@ -53,8 +37,18 @@ pub enum Precision {
     Half,
 }
 
+named!(Precision, "precision", Full: "full", Half: "half");
+
 /// Which engine to take.
+///
+/// ```
+/// use nca::{Backend, Selection};
+///
+/// let mut selection = Selection::from(Backend::Cpu);
+/// selection.threads = 4;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Selection {
     /// The kind.
     pub backend: Backend,
@@ -64,4 +58,14 @@ pub struct Selection {
     pub threads: usize,
     /// How exactly it multiplies.
     pub precision: Precision,
+}
+
+impl From<Backend> for Selection {
+    /// What a backend takes by itself.
+    fn from(backend: Backend) -> Self {
+        Self {
+            backend,
+            ..Self::default()
+        }
+    }
 }

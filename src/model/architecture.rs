@@ -198,12 +198,12 @@ impl Architecture {
 
     /// Number C - F of channels that the rule updates.
     pub fn updated(&self) -> usize {
-        self.channels - self.frozen()
+        self.channels.saturating_sub(self.frozen())
     }
 
     /// Values that the rule sees of each pixel: every channel and its responses, 4C.
     pub fn perceived(&self) -> usize {
-        self.channels * (1 + Self::FILTERS)
+        self.channels.saturating_mul(1 + Self::FILTERS)
     }
 
     /// Shape of each layer of the update rule, first to last, as (outputs, inputs).
@@ -213,24 +213,26 @@ impl Architecture {
 
     /// Shape of each layer of the painter, first to last, as (outputs, inputs); none without one.
     pub fn painter_layers(&self) -> Vec<(usize, usize)> {
-        let inputs = self.updated() + Painter::OF_FRAME;
+        let inputs = self.updated().saturating_add(Painter::OF_FRAME);
         let painter = self.painter.as_ref();
         painter.map_or(Vec::new(), |painter| shapes(inputs, &painter.hidden, 3))
     }
 
     /// Multiply-adds of the update rule's layers a cell and step.
     pub fn multiply_adds(&self) -> usize {
-        self.layers().iter().map(|(o, i)| o * i).sum()
+        multiply_adds(self.layers())
     }
 
     /// Multiply-adds a pixel of a frame of so many steps that is then shown.
     pub fn work(&self, steps: u32) -> u64 {
-        let painter: usize = self.painter_layers().iter().map(|(o, i)| o * i).sum();
+        let painter = multiply_adds(self.painter_layers()) as u64;
         // Along columns and along rows.
-        let blurs: usize = self.blurs.iter().map(|blur| 2 * blur.size).sum();
-        let step = (self.multiply_adds() + blurs) as u64;
+        let blurs = self.blurs.iter().map(|blur| blur.size.saturating_mul(2));
+        let blurs = blurs.fold(0, usize::saturating_add);
+        let step = self.multiply_adds().saturating_add(blurs) as u64;
         let pixels = self.cell.saturating_mul(self.cell).max(1) as u64;
-        (step * u64::from(steps)).div_ceil(pixels) + painter as u64
+        let steps = step.saturating_mul(steps.into());
+        steps.div_ceil(pixels).saturating_add(painter)
     }
 
     /// The fields that only architectures with a painter have, of those that are used.
@@ -359,6 +361,12 @@ fn shapes(inputs: usize, hidden: &[usize], outputs: usize) -> Vec<(usize, usize)
     let inputs = std::iter::once(inputs).chain(hidden.iter().copied());
     let outputs = hidden.iter().copied().chain([outputs]);
     outputs.zip(inputs).collect()
+}
+
+/// Multiply-adds of layers of these shapes.
+fn multiply_adds(shapes: Vec<(usize, usize)>) -> usize {
+    let each = shapes.into_iter().map(|(o, i)| o.saturating_mul(i));
+    each.fold(0, usize::saturating_add)
 }
 
 fn one() -> f32 {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Card, FormatError, Model, Playback};
+use super::{Architecture, Card, FormatError, InvalidModel, Model, Playback};
 
 /// Versions of the description that are read. Written is the first that has all that a model uses.
 pub(super) const FORMATS: [u64; 2] = [FIRST, PAINTERS];
@@ -64,39 +64,46 @@ impl Config {
             )));
         }
         architecture.validate()?;
-        let Playback { warmup, steps } = config.playback;
-        if warmup.max(steps) > MAX_STEPS {
-            return Err(FormatError::Config(format!(
-                "playback asks for {} steps; it can ask for at most {MAX_STEPS}",
-                warmup.max(steps)
-            )));
-        }
-        if config.architecture.painter.is_some() {
-            config.check_work()?;
-        }
+        let too_much = |error: InvalidModel| FormatError::Config(error.to_string());
+        config.playback.check(architecture).map_err(too_much)?;
         Ok(config)
     }
 
-    /// Checks that no frame takes seconds.
-    fn check_work(&self) -> Result<(), FormatError> {
-        let Playback { warmup, steps } = self.playback;
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a description has only finite numbers and text keys")
+    }
+}
+
+impl Playback {
+    /// Checks that it does not ask for too many steps and that, with a painter, no frame takes seconds.
+    ///
+    /// # Errors
+    /// Says what is too much, and how much there can be.
+    pub fn check(self, architecture: &Architecture) -> Result<(), InvalidModel> {
+        let refuse = |why: String| Err(InvalidModel::Playback(why));
+        let Self { warmup, steps } = self;
+        let most = warmup.max(steps);
+        if most > MAX_STEPS {
+            return refuse(format!(
+                "playback asks for {most} steps; it can ask for at most {MAX_STEPS}"
+            ));
+        }
+        if architecture.painter.is_none() {
+            return Ok(());
+        }
         let limits = [
             ("a", steps, MAX_WORK),
             ("the first", warmup, MAX_FIRST_WORK),
         ];
         for (frame, steps, limit) in limits {
-            let work = self.architecture.work(steps);
+            let work = architecture.work(steps);
             if work > limit {
-                return Err(FormatError::Config(format!(
+                return refuse(format!(
                     "with {steps} steps, {frame} frame takes {work} multiply-adds a pixel; with a \
                      painter it can take {limit}"
-                )));
+                ));
             }
         }
         Ok(())
-    }
-
-    pub(super) fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("a description has only finite numbers and text keys")
     }
 }

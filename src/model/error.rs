@@ -3,8 +3,53 @@ use std::path::PathBuf;
 
 use super::InvalidArchitecture;
 
+/// Why a model or a layer cannot be made of what is given.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidModel {
+    /// The architecture cannot be run.
+    #[error("the architecture {0}")]
+    Architecture(#[from] InvalidArchitecture),
+    /// The layers of a network are not those of its architecture.
+    #[error(
+        "the {network} has layers of the shapes {found:?} (outputs, inputs); its architecture needs \
+         {needed:?}"
+    )]
+    Layers {
+        /// `update rule` or `painter`.
+        network: &'static str,
+        /// Outputs and inputs of each, first to last.
+        found: Vec<(usize, usize)>,
+        /// Outputs and inputs of each, first to last.
+        needed: Vec<(usize, usize)>,
+    },
+    /// A layer has more or fewer values than its shape says.
+    #[error(
+        "a layer of {outputs} outputs and {inputs} inputs has {weights} weights{}; it needs one for each \
+         output and input, and in its bias one for each output",
+        bias.map_or_else(String::new, |bias| format!(" and {bias} values of its bias"))
+    )]
+    Values {
+        /// Outputs of the layer.
+        outputs: usize,
+        /// Inputs of the layer.
+        inputs: usize,
+        /// Weights that there are.
+        weights: usize,
+        /// Values of the bias that there are, where there is one.
+        bias: Option<usize>,
+    },
+    /// Infinities or NaN among the values of a layer.
+    #[error("a layer has values that are not finite")]
+    NotFinite,
+    /// It is to take more steps than it can: a clause.
+    #[error("{0}")]
+    Playback(String),
+}
+
 /// Why a model cannot be had or written. Every message is a sentence for the person who asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// There is no such file, and no bundled model of this name.
     #[error("there is no model {name:?}: {hint}")]
@@ -48,6 +93,7 @@ pub enum ModelError {
 
 /// What is wrong with a model file: a clause that follows "FILE is not a usable model: ".
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FormatError {
     /// Larger than any model.
     #[error("it has {found} bytes, more than the {limit} that a model file can have")]

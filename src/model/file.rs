@@ -16,6 +16,7 @@ const CHUNK: u64 = 1 << 16;
 
 /// Kinds of model files that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileKind {
     /// Safetensors with the description as metadata.
     Safetensors,

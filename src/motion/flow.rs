@@ -56,7 +56,7 @@ impl Flow {
     }
 
     /// The mean confidence, in [0, 1].
-    pub fn mean_confidence(&self) -> f32 {
+    pub(crate) fn mean_confidence(&self) -> f32 {
         self.mean(|confidence| confidence)
     }
 

@@ -120,16 +120,6 @@ impl Estimator {
         }
     }
 
-    /// The quality given to [`Estimator::new`].
-    pub fn quality(&self) -> Quality {
-        self.quality
-    }
-
-    /// Size of the frames.
-    pub fn size(&self) -> Size {
-        self.flow.size
-    }
-
     /// The motion from `frame` to the frame given before it. None for the first one, for the first
     /// one after [`Estimator::reset`], and for one of another size than the last, which starts
     /// anew. Takes no memory but in that case.

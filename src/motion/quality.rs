@@ -1,9 +1,11 @@
 use super::refine::Refine;
 use super::search::Search;
 use crate::Size;
+use crate::named::named;
 
 /// How much work is put into finding motion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Quality {
     /// On a quarter of the frame's width and height: less than a quarter of the time. States moved along
     /// it are about as steady.
@@ -16,6 +18,8 @@ pub enum Quality {
     Fine,
 }
 
+named!(Quality, "motion quality", Fast: "fast", Balanced: "balanced", Fine: "fine");
+
 /// Pixels up to which a frame is looked at twice as closely: there is time enough, and what moves in
 /// it is small. The one for fast, the other for the rest.
 const SMALL: [usize; 2] = [640 * 360, 320 * 240];
@@ -24,19 +28,6 @@ const SMALL: [usize; 2] = [640 * 360, 320 * 240];
 const LARGE: usize = 960 * 600;
 
 impl Quality {
-    /// All of them, with the names that people use.
-    pub const NAMES: [(Self, &str); 3] = [
-        (Self::Fast, "fast"),
-        (Self::Balanced, "balanced"),
-        (Self::Fine, "fine"),
-    ];
-
-    /// The one that people call `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        let mut named = Self::NAMES.iter().filter(|(_, known)| *known == name);
-        named.next().map(|(quality, _)| *quality)
-    }
-
     /// Pixels of the frame along each side of a cell of the finest grid.
     pub(super) fn factor(self, size: Size) -> usize {
         let (factor, small) = match self {

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::sentence;
+use crate::{OutOfRange, sentence};
 
 /// Why a setting cannot have a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,15 +16,8 @@ pub enum SettingError {
         known: String,
     },
     /// It is of another type, or out of range.
-    #[error("{name} is {found}; {needed} is needed")]
-    Wrong {
-        /// Of the setting.
-        name: &'static str,
-        /// As it was given.
-        found: String,
-        /// What would be right.
-        needed: String,
-    },
+    #[error(transparent)]
+    Wrong(#[from] OutOfRange),
 }
 
 /// Why a file of settings cannot be read.

@@ -162,8 +162,8 @@ impl<'de> Deserialize<'de> for Settings {
                         return Err(M::Error::custom(twice));
                     }
                     let value = setting.read_json(map.next_value()?);
-                    let set = value.and_then(|value| settings.set(&name, value));
-                    set.map_err(M::Error::custom)?;
+                    let value = value.map_err(M::Error::custom)?;
+                    settings.set(&name, value).map_err(M::Error::custom)?;
                 }
                 Ok(settings)
             }

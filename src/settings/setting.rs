@@ -3,9 +3,11 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::{SettingError, TABLE};
+use crate::OutOfRange;
 
 /// What there is to know about a setting.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Setting {
     /// Words in small letters, with hyphens between them.
     pub name: &'static str,
@@ -64,6 +66,7 @@ pub enum Kind {
 
 /// One of a few values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Choice {
     /// In small letters.
     pub name: &'static str,
@@ -169,7 +172,7 @@ impl Setting {
     ///
     /// # Errors
     /// Says what was written, and what would be right.
-    pub fn parse(&self, text: &str) -> Result<Value, SettingError> {
+    pub fn parse(&self, text: &str) -> Result<Value, OutOfRange> {
         let value = match self.kind {
             Kind::Number { .. } => text.parse().ok().map(Value::Number),
             Kind::Whole { .. } => text.parse().ok().map(Value::Whole),
@@ -185,14 +188,26 @@ impl Setting {
     ///
     /// # Errors
     /// Says what the value is, and what would be right.
-    pub fn check(&self, value: Value) -> Result<Value, SettingError> {
+    pub fn check(&self, value: Value) -> Result<Value, OutOfRange> {
         let found = value.to_string();
         self.accept(value)
             .ok_or_else(|| self.wrong(found, self.needed()))
     }
 
+    /// As [`Setting::check`], for a value that was an f32: it is told with as many digits as that has.
+    pub(super) fn check_single(&self, value: Value) -> Result<(), OutOfRange> {
+        let single = match value {
+            Value::Number(number) => Some(number as f32),
+            _ => None,
+        };
+        self.check(value).map(drop).map_err(|error| OutOfRange {
+            value: single.map_or(error.value, |single| single.to_string()),
+            ..error
+        })
+    }
+
     /// The value that a file has.
-    pub(super) fn read_json(&self, json: serde_json::Value) -> Result<Value, SettingError> {
+    pub(super) fn read_json(&self, json: serde_json::Value) -> Result<Value, OutOfRange> {
         use serde_json::Value as Json;
         let found = match &json {
             Json::Array(_) => "a list".into(),
@@ -239,12 +254,8 @@ impl Setting {
         is_right.then_some(value)
     }
 
-    fn wrong(&self, found: String, needed: String) -> SettingError {
-        SettingError::Wrong {
-            name: self.name,
-            found,
-            needed,
-        }
+    fn wrong(&self, found: String, needed: String) -> OutOfRange {
+        OutOfRange::new(self.name, found, needed)
     }
 }
 

@@ -1,6 +1,8 @@
+use std::str::FromStr;
+
 use super::{Setting, SettingError, TABLE, Value};
-use crate::engine::{Backend, Precision, Selection};
-use crate::motion::Quality;
+use crate::OutOfRange;
+use crate::engine::Selection;
 use crate::stylizer::Options;
 
 /// Values of some settings; the others are as they are by default.
@@ -72,6 +74,12 @@ impl Settings {
         }
     }
 
+    /// The kind that a choice names. A test reads all choices of the table.
+    fn choice<T: FromStr + Default>(&self, name: &str) -> T {
+        let choice = self.text(name).and_then(|choice| choice.parse().ok());
+        choice.unwrap_or_default()
+    }
+
     fn is_on(&self, name: &str) -> bool {
         *self.get(name) == Value::Switch(true)
     }
@@ -80,7 +88,7 @@ impl Settings {
     pub fn options(&self) -> Options {
         // Ranges keep every number within what it becomes.
         let steps = |name| self.whole(name).map(|steps| steps as u32);
-        let quality = self.text("motion-quality").and_then(Quality::named);
+        let quality = self.choice("motion-quality");
         Options {
             steps: steps("steps"),
             warmup: steps("warmup"),
@@ -88,7 +96,7 @@ impl Settings {
             scale: self.number("scale") as f32,
             stroke: self.number("stroke") as f32,
             interval: self.whole("interval").unwrap_or(1) as u32,
-            motion: quality.filter(|_| self.text("motion") == Some("flow")),
+            motion: (self.text("motion") == Some("flow")).then_some(quality),
             cut_threshold: self
                 .is_on("reset-on-cut")
                 .then(|| self.number("cut-threshold")),
@@ -98,17 +106,56 @@ impl Settings {
 
     /// What runs the automaton with them.
     pub fn selection(&self) -> Selection {
-        let backend = self.text("backend").and_then(Backend::named);
         Selection {
-            backend: backend.unwrap_or_default(),
+            backend: self.choice("backend"),
             device: self.text("device").map(str::to_owned),
             threads: self.whole("threads").unwrap_or(0) as usize,
-            precision: match self.text("precision") {
-                Some("half") => Precision::Half,
-                _ => Precision::Full,
-            },
+            precision: self.choice("precision"),
         }
     }
+}
+
+impl Options {
+    /// Checks that every option is within the range of the setting of its name.
+    ///
+    /// # Errors
+    /// Says which is not, its value and its range.
+    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
+        let whole = |value: u32| Value::Whole(value.into());
+        let number = |value: f32| Value::Number(value.into());
+        check_all([
+            ("steps", self.steps.map(whole)),
+            ("warmup", self.warmup.map(whole)),
+            ("strength", Some(number(self.strength))),
+            ("scale", Some(number(self.scale))),
+            ("stroke", Some(number(self.stroke))),
+            ("interval", Some(whole(self.interval))),
+            ("cut-threshold", self.cut_threshold.map(Value::Number)),
+        ])
+    }
+}
+
+impl Selection {
+    /// Checks that there can be so many threads, and a device of this name.
+    ///
+    /// # Errors
+    /// Says which there cannot be, and what there can.
+    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
+        let threads = (self.threads > 0).then_some(Value::Whole(self.threads as i128));
+        let device = self.device.clone().map(|device| Value::Text(device.into()));
+        check_all([("threads", threads), ("device", device)])
+    }
+}
+
+/// Checks those that are given against the table.
+fn check_all<const N: usize>(values: [(&str, Option<Value>); N]) -> Result<(), OutOfRange> {
+    let given = values
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    for (name, value) in given {
+        TABLE[index(name)].check_single(value)?;
+    }
+    Ok(())
 }
 
 fn index(name: &str) -> usize {

@@ -1,10 +1,9 @@
 //! All engines that this machine has, for tests of what holds for each of them.
 
 use nca::Size;
-use nca::engine::cpu::{CpuEngine, Isa};
 use nca::engine::{self, Backend, Engine, EngineError, Precision, Selection};
+use nca::internals::{CpuEngine, Isa};
 use nca::model::Model;
-use std::sync::Arc;
 
 /// A kind of engine.
 pub struct Kind {
@@ -24,9 +23,7 @@ impl Kind {
     pub fn engine(&self, model: &Model, size: Size) -> Box<dyn Engine> {
         match &self.how {
             How::Cpu(isa) => Box::new(CpuEngine::with_isa(model, size, 2, *isa).unwrap()),
-            How::Selection(selection) => {
-                engine::create(&Arc::new(model.clone()), size, selection).unwrap()
-            }
+            How::Selection(selection) => engine::create(model, size, selection).unwrap(),
         }
     }
 
@@ -41,16 +38,13 @@ impl Kind {
 
     /// What `backend` takes by itself, if the machine has anything for it.
     fn of(backend: Backend, precision: Precision) -> Option<Self> {
-        let selection = Selection {
-            backend,
-            precision,
-            ..Selection::default()
-        };
-        let model = Arc::new(Model::bundled_default());
+        let mut selection = Selection::from(backend);
+        selection.precision = precision;
+        let model = Model::bundled_default();
         match engine::create(&model, Size::new(1, 1), &selection) {
             Ok(engine) => Some(Self {
                 backend,
-                name: format!("{}, {}", backend.name(), engine.device()),
+                name: format!("{backend}, {}", engine.device()),
                 how: How::Selection(selection),
             }),
             Err(error @ (EngineError::Absent { .. } | EngineError::NoHalfPrecision { .. })) => {

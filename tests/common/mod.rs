@@ -36,11 +36,7 @@ impl Golden {
         let [channels, height, width] = shape[..] else {
             panic!("{name} has the shape {shape:?}")
         };
-        State {
-            channels,
-            size: Size::new(width, height),
-            values: floats(&bytes),
-        }
+        State::new(channels, Size::new(width, height), floats(&bytes)).unwrap()
     }
 
     /// A list of numbers.
@@ -93,8 +89,8 @@ impl Picture {
 
 /// The largest distance between two states.
 pub fn distance(a: &State, b: &State) -> f32 {
-    assert_eq!((a.channels, a.size), (b.channels, b.size));
-    let pairs = a.values.iter().zip(&b.values);
+    assert_eq!((a.channels(), a.size()), (b.channels(), b.size()));
+    let pairs = a.values().iter().zip(b.values());
     // NaN is as far away as can be.
     pairs
         .map(|(a, b)| (a - b).abs())
@@ -103,12 +99,12 @@ pub fn distance(a: &State, b: &State) -> f32 {
 
 /// Root mean square difference of the channels from `first` on.
 pub fn rms_distance(a: &State, b: &State, first: usize) -> f32 {
-    let from = first * a.size.pixels();
-    let squares = a.values[from..]
+    let from = first * a.size().pixels();
+    let squares = a.values()[from..]
         .iter()
-        .zip(&b.values[from..])
+        .zip(&b.values()[from..])
         .map(|(a, b)| f64::from(a - b).powi(2));
-    let count = (a.values.len() - from) as f64;
+    let count = (a.values().len() - from) as f64;
     (squares.sum::<f64>() / count).sqrt() as f32
 }
 

@@ -1,6 +1,6 @@
 //! Models of any architecture, with random weights.
 
-use nca::model::{Architecture, Blur, Border, FilterScale, Layer, Model, Source};
+use nca::model::{Architecture, Blur, Border, FilterScale, Layer, Model, Playback, Source};
 use proptest::prelude::*;
 
 /// A model of any architecture; weights are small enough that the state stays in bounds.
@@ -17,21 +17,29 @@ pub fn model(architecture: Architecture, seed: u32) -> Model {
         .enumerate()
         .map(|(i, (outputs, inputs))| {
             let scale = if i == last { 0.1 } else { 1.0 } / (inputs as f32).sqrt();
-            Layer {
-                outputs,
-                inputs,
-                weights: (0..outputs * inputs).map(|_| random() * scale).collect(),
-                bias: (i % 2 == 0).then(|| (0..outputs).map(|_| random() * 0.1).collect()),
-            }
+            let weights = (0..outputs * inputs).map(|_| random() * scale).collect();
+            let bias = (i % 2 == 0).then(|| (0..outputs).map(|_| random() * 0.1).collect());
+            Layer::new(outputs, inputs, weights, bias).unwrap()
         })
         .collect();
-    Model {
-        architecture,
-        layers,
-        painter: Vec::new(),
-        playback: Default::default(),
-        card: Default::default(),
-    }
+    Model::new(architecture, layers, Vec::new(), Playback::default()).unwrap()
+}
+
+/// The same model with the weights and the bias of its rule's last layer that `change` makes of them.
+pub fn with_last_layer(model: &Model, change: impl Fn(&mut [f32], &mut [f32])) -> Model {
+    let mut layers = model.layers().to_vec();
+    let last = layers.last_mut().unwrap();
+    *last = changed(last, change);
+    let (architecture, painter) = (model.architecture().clone(), model.painter().to_vec());
+    Model::new(architecture, layers, painter, model.playback()).unwrap()
+}
+
+/// The same layer with the weights and the bias that `change` makes of them.
+pub fn changed(layer: &Layer, change: impl Fn(&mut [f32], &mut [f32])) -> Layer {
+    let mut weights = layer.weights().to_vec();
+    let mut bias = layer.bias().map(<[f32]>::to_vec);
+    change(&mut weights, bias.as_deref_mut().unwrap_or_default());
+    Layer::new(layer.outputs(), layer.inputs(), weights, bias).unwrap()
 }
 
 /// Any architecture with fewer than `more` channels beyond the least and the given hidden layers.

@@ -49,15 +49,18 @@ pub enum ClipError {
 
 impl Clip {
     /// For a clip of `size`.
-    pub fn new(run: Run, size: Size) -> Self {
-        Self {
-            stylizer: run.stylizer(),
+    ///
+    /// # Errors
+    /// When the run asks for what cannot be had.
+    pub fn new(run: Run, size: Size) -> Result<Self, EngineError> {
+        Ok(Self {
+            stylizer: run.stylizer()?,
             run,
             size,
             warping: WarpingError::new(size),
             astray: Mean::default(),
             frames: 0,
-        }
+        })
     }
 
     /// Restyles the next frame: packed RGB, H x W x 3 bytes. `truth` is the true motion from the
@@ -69,7 +72,7 @@ impl Clip {
         let output = restyle(&mut self.stylizer, self.size, frame)?;
         self.warping.add(frame, &output, truth)?;
         if self.frames % ANEW == ANEW - 1 {
-            let anew = restyle(&mut self.run.converging(), self.size, frame)?;
+            let anew = restyle(&mut self.run.converging()?, self.size, frame)?;
             let [output, anew] =
                 [&output, &anew].map(|samples| Picture::from_rgb8(self.size, samples));
             output.compare_coarsely(&anew, &mut self.astray);

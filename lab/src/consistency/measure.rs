@@ -107,7 +107,7 @@ impl Run {
     /// What a perfect sticker would show of each still, whatever becomes of the state from frame to frame: the
     /// whole of it, converged.
     pub fn stickers(&self, stills: &[Still]) -> Result<Vec<Still>, EngineError> {
-        let restyle = |still: &Picture| restyle_picture(&mut self.converging(), still);
+        let restyle = |still: &Picture| restyle_picture(&mut self.converging()?, still);
         stills.iter().map(|still| still.restyled(restyle)).collect()
     }
 
@@ -128,7 +128,7 @@ impl Run {
             let all = frames(still, LATE + 1);
             let restyled = self.restyle(&all)?;
             let sticker = frames(sticker, FRAMES);
-            let late = restyle_picture(&mut self.converging(), &all[LATE])?;
+            let late = restyle_picture(&mut self.converging()?, &all[LATE])?;
             let contrast = late.stroke_contrast().max(f64::MIN_POSITIVE);
             strokes.add(restyled[LATE].stroke_contrast() / contrast);
 
@@ -140,7 +140,7 @@ impl Run {
             compare(motion, 10, outputs, e10);
             compare(motion, 1, frames, input_e1);
             compare(motion, 10, frames, input_e10);
-            let converged = restyle_picture(&mut self.converging(), &frames[FRAMES - 1])?;
+            let converged = restyle_picture(&mut self.converging()?, &frames[FRAMES - 1])?;
             let reference = converged.fine_detail().max(f64::MIN_POSITIVE);
             detail.add(outputs[FRAMES - 1].fine_detail() / reference);
             outputs[FRAMES - 1].compare_coarsely(&converged, &mut astray);
@@ -179,21 +179,20 @@ impl Run {
     }
 
     /// Restyles frames as this run says.
-    pub(super) fn stylizer(&self) -> Stylizer {
-        let options = Options {
-            steps: self.steps,
-            warmup: Some(self.warmup),
-            motion: match self.carry {
-                Carry::Flow(quality) => Some(quality),
-                Carry::Off | Carry::Restart => None,
-            },
-            ..Options::default()
+    pub(super) fn stylizer(&self) -> Result<Stylizer, EngineError> {
+        let mut options = Options::default();
+        options.steps = self.steps;
+        options.warmup = Some(self.warmup);
+        options.motion = match self.carry {
+            Carry::Flow(quality) => Some(quality),
+            Carry::Off | Carry::Restart => None,
         };
-        Stylizer::new(self.model.clone(), self.selection.clone(), options)
+        let stylizer = Stylizer::builder(self.model.clone()).options(options);
+        Ok(stylizer.selection(self.selection.clone()).build()?)
     }
 
     /// One that gives the first frame the time to converge.
-    pub(super) fn converging(&self) -> Stylizer {
+    pub(super) fn converging(&self) -> Result<Stylizer, EngineError> {
         let run = Self {
             warmup: CONVERGED,
             ..self.clone()
@@ -210,7 +209,7 @@ impl Run {
 
     /// Restyles frames one after the other.
     fn restyle(&self, frames: &[Picture]) -> Result<Vec<Picture>, EngineError> {
-        let mut stylizer = self.stylizer();
+        let mut stylizer = self.stylizer()?;
         let mut outputs = Vec::with_capacity(frames.len());
         for frame in frames {
             self.prepare(&mut stylizer);
@@ -225,7 +224,7 @@ impl Run {
     pub fn drift(&self, still: &Still, frames: usize, noise: bool) -> Result<f64, EngineError> {
         let still = still.frame(KnownMotion::Still, 0);
         let mut random = Noise::default();
-        let mut stylizer = self.stylizer();
+        let mut stylizer = self.stylizer()?;
         let mut first = None;
         let mut farthest = 0.0_f64;
         for _ in 0..frames {

@@ -4,7 +4,7 @@ use super::mean::{Mean, squared_difference};
 use super::picture::Picture;
 use super::truth::TrueFlow;
 use nca::Size;
-use nca::frame::{Frame, FrameTooShort, Packing};
+use nca::frame::{Frame, FrameError, Packing};
 use nca::motion::{Estimator, Quality};
 
 /// Confidence from which on a pixel is compared.
@@ -65,7 +65,7 @@ impl Errors {
 pub enum FrameRejected {
     /// There are fewer samples than the size needs.
     #[error(transparent)]
-    TooShort(#[from] FrameTooShort),
+    Frame(#[from] FrameError),
     /// The true motion is that of other frames.
     #[error("the true motion is that of {found} pixels; the frames have {needed}")]
     TruthSize {

@@ -85,7 +85,7 @@ pub fn view<'a>(
     if n_planes == 1 {
         let rgb = [0, 1, 2].map(|colour| format.poffset()[colour] as usize);
         let data = after(first, strides[0]);
-        let packing = Packing::new(step, rgb);
+        let packing = Packing::new(step, rgb).map_err(bad_frame)?;
         return FrameMut::packed(data, strides[0], size, packing).map_err(bad_frame);
     }
     let mut planes = [first, second, third].map(Some);

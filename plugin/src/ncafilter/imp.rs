@@ -65,8 +65,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::subclass::prelude::*;
 use nca::Cancel;
-use nca::engine::cpu::CpuEngine;
-use nca::engine::{EngineError, Selection};
+use nca::engine::{EngineError, MAX_LENGTH, Selection};
 use nca::model::ModelError;
 use nca::settings::{Change, Setting, Settings, SettingsError, TABLE};
 use nca::stylizer::{Outcome, Stylizer};
@@ -174,10 +173,12 @@ impl NcaFilter {
         if self.reset.swap(false, Ordering::Relaxed) {
             state.stylizer.reset();
         }
-        state.stylizer.set_options(settings.options());
 
         let before = Instant::now();
-        let outcome = state.log.hear(|| state.stylizer.process(&mut picture));
+        let outcome = state.log.hear(|| {
+            state.stylizer.set_options(settings.options())?;
+            state.stylizer.process(&mut picture)
+        });
         let outcome = outcome.map_err(|err| match err {
             EngineError::Cancelled => gst::FlowError::Flushing,
             err => {
@@ -445,7 +446,7 @@ impl ElementImpl for NcaFilter {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static PAD_TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let lengths = 1..=CpuEngine::MAX_LENGTH as i32;
+            let lengths = 1..=MAX_LENGTH as i32;
             let caps = gst_video::VideoCapsBuilder::new()
                 .format_list(frame::FORMATS)
                 .width_range(lengths.clone())
@@ -499,8 +500,10 @@ impl BaseTransformImpl for NcaFilter {
         let selection = settings.selection();
         *lock(&self.selection) = Some(selection.clone());
         *lock(&self.stats) = Stats::of(name);
-        let mut stylizer = Stylizer::new(model, selection, settings.options());
-        stylizer.set_cancel(self.cancel.clone());
+        let stylizer = Stylizer::builder(model)
+            .settings(&settings)
+            .cancel(self.cancel.clone());
+        let stylizer = stylizer.build().map_err(|err| engine_error(&err.into()))?;
         *lock(&self.state) = Some(State {
             stylizer,
             log: LibraryLog::of(&self.obj()),

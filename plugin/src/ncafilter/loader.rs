@@ -30,7 +30,7 @@ impl NamedModel {
             Some(name) => (name.to_owned(), Model::find_unless(name, cancelled)?),
             None => {
                 let model = Model::bundled_default();
-                (model.card.get("name").cloned().unwrap_or_default(), model)
+                (model.card().get("name").cloned().unwrap_or_default(), model)
             }
         };
         Ok(Self {

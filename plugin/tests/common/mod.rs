@@ -8,7 +8,7 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrameRef, VideoInfo};
-use nca::model::Model;
+use nca::model::{Layer, Model};
 
 /// Longest that a test waits for what must come, before it fails rather than hangs.
 pub const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(120);
@@ -183,18 +183,29 @@ pub fn colours(buffer: &gst::BufferRef, info: &VideoInfo) -> Vec<[u8; 3]> {
 
 /// A usable model that is not the bundled one, in a file.
 pub fn other_model(folder: &std::path::Path) -> String {
-    let mut model = Model::bundled_default();
-    let last = model.layers.last_mut().unwrap();
-    last.weights.iter_mut().for_each(|weight| *weight *= -0.5);
-    save(&model, folder, "other.safetensors")
+    save(&with_last_layer(-0.5), folder, "other.safetensors")
 }
 
 /// A model whose state overflows with the second step, in a file.
 pub fn exploding_model(folder: &std::path::Path) -> String {
-    let mut model = Model::bundled_default();
-    let last = model.layers.last_mut().unwrap();
-    last.weights.iter_mut().for_each(|weight| *weight *= 1e30);
-    save(&model, folder, "exploding.safetensors")
+    save(&with_last_layer(1e30), folder, "exploding.safetensors")
+}
+
+/// The bundled model with the weights of its last layer multiplied by `factor`.
+fn with_last_layer(factor: f32) -> Model {
+    let model = Model::bundled_default();
+    let mut layers = model.layers().to_vec();
+    let last = layers.pop().unwrap();
+    let weights = last
+        .weights()
+        .iter()
+        .map(|weight| weight * factor)
+        .collect();
+    let bias = last.bias().map(<[f32]>::to_vec);
+    layers.push(Layer::new(last.outputs(), last.inputs(), weights, bias).unwrap());
+    let architecture = model.architecture().clone();
+    let changed = Model::new(architecture, layers, Vec::new(), model.playback()).unwrap();
+    changed.with_card(model.card().clone())
 }
 
 fn save(model: &Model, folder: &std::path::Path, name: &str) -> String {

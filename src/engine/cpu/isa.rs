@@ -10,7 +10,10 @@ use super::operands::Avx512Bf16;
 /// Every lane is a pixel of its own and the order of additions is the same in all of them, so that
 /// those with fused multiply-add agree bit for bit.
 #[derive(Clone, Copy, Debug)]
-pub enum Isa {
+pub struct Isa(pub(super) Instructions);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Instructions {
     /// x86-64 with AVX-512: 16 lanes.
     #[cfg(target_arch = "x86_64")]
     Avx512(pulp::x86::V4),
@@ -37,14 +40,14 @@ impl Isa {
         let mut available = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            available.extend(pulp::x86::V4::try_new().map(Self::Avx512));
-            available.extend(pulp::x86::V3::try_new().map(Self::Avx2));
-            available.extend(pulp::x86::V2::try_new().map(Self::Sse4));
+            available.extend(pulp::x86::V4::try_new().map(Instructions::Avx512));
+            available.extend(pulp::x86::V3::try_new().map(Instructions::Avx2));
+            available.extend(pulp::x86::V2::try_new().map(Instructions::Sse4));
         }
         #[cfg(target_arch = "aarch64")]
-        available.extend(pulp::aarch64::Neon::try_new().map(Self::Neon));
-        available.push(Self::Portable(pulp::Scalar));
-        available
+        available.extend(pulp::aarch64::Neon::try_new().map(Instructions::Neon));
+        available.push(Instructions::Portable(pulp::Scalar));
+        available.into_iter().map(Self).collect()
     }
 
     /// The fastest of full precision that this machine has.
@@ -55,53 +58,53 @@ impl Isa {
     /// Those that round operands to half precision, where this machine has them.
     pub fn half() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
-        return Avx512Bf16::try_new().map(Self::Avx512Bf16);
+        return Avx512Bf16::try_new().map(|simd| Self(Instructions::Avx512Bf16(simd)));
         #[cfg(not(target_arch = "x86_64"))]
         None
     }
 
     /// Whether operands are rounded to half precision.
-    pub fn is_half(self) -> bool {
-        match self {
+    pub(super) fn is_half(self) -> bool {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16(_) => true,
+            Instructions::Avx512Bf16(_) => true,
             _ => false,
         }
     }
 
     /// Runs `op` compiled for these instructions, with full precision.
     #[inline]
-    pub fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
-        match self {
+    pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(simd) => Simd::vectorize(simd, op),
+            Instructions::Avx512(simd) => Simd::vectorize(simd, op),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(simd) => Simd::vectorize(simd, op),
+            Instructions::Avx2(simd) => Simd::vectorize(simd, op),
             #[cfg(target_arch = "x86_64")]
-            Self::Sse4(simd) => Simd::vectorize(simd, op),
+            Instructions::Sse4(simd) => Simd::vectorize(simd, op),
             #[cfg(target_arch = "aarch64")]
-            Self::Neon(simd) => Simd::vectorize(simd, op),
-            Self::Portable(simd) => Simd::vectorize(simd, op),
+            Instructions::Neon(simd) => Simd::vectorize(simd, op),
+            Instructions::Portable(simd) => Simd::vectorize(simd, op),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16(simd) => Simd::vectorize(simd.v4(), op),
+            Instructions::Avx512Bf16(simd) => Simd::vectorize(simd.v4(), op),
         }
     }
 }
 
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => "AVX-512",
+            Instructions::Avx512(_) => "AVX-512",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "AVX2",
+            Instructions::Avx2(_) => "AVX2",
             #[cfg(target_arch = "x86_64")]
-            Self::Sse4(_) => "SSE4.2",
+            Instructions::Sse4(_) => "SSE4.2",
             #[cfg(target_arch = "aarch64")]
-            Self::Neon(_) => "NEON",
-            Self::Portable(_) => "portable",
+            Instructions::Neon(_) => "NEON",
+            Instructions::Portable(_) => "portable",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16(_) => "AVX-512 with bf16",
+            Instructions::Avx512Bf16(_) => "AVX-512 with bf16",
         })
     }
 }

@@ -19,7 +19,7 @@ use pulp::{Simd, WithSimd};
 use super::arithmetic::mul_add;
 use super::grid::{Grid, HALO, Line, fill_halo};
 use super::growth::spans;
-use super::isa::Isa;
+use super::isa::{Instructions, Isa};
 #[cfg(target_arch = "x86_64")]
 use super::operands::Avx512Bf16;
 use super::operands::{Operands, Singles};
@@ -75,9 +75,9 @@ impl StepRow<'_> {
     /// Steps the row with these instructions, and with their precision.
     #[inline]
     pub(super) fn run(self, isa: Isa) -> bool {
-        match isa {
+        match isa.0 {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16(simd) => {
+            Instructions::Avx512Bf16(simd) => {
                 struct Step<'a>(Avx512Bf16, StepRow<'a>);
                 impl pulp::NullaryFnOnce for Step<'_> {
                     type Output = bool;

@@ -24,9 +24,10 @@ use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::resample::Resampler;
+use super::sealed::Sealed;
 use super::{
-    Backend, Engine, EngineError, Growth, MAX_LENGTH, Precision, STROKES, Selection, check_length,
-    check_state,
+    Backend, Engine, EngineError, Growth, Precision, Selection, check_length, check_state,
+    check_strength, check_stroke,
 };
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
@@ -72,9 +73,6 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
-    /// Widest and highest state that is accepted.
-    pub const MAX_LENGTH: usize = MAX_LENGTH;
-
     /// An engine for `model` at `size`, with the fastest instructions of this machine for the
     /// precision that `selection` asks for. Its state is all zeros.
     pub fn new(model: &Model, size: Size, selection: &Selection) -> Result<Self, EngineError> {
@@ -302,6 +300,8 @@ fn write_rows(grid: &mut Grid, f: impl Fn(usize, usize, &mut [f32]) + Sync) {
         });
 }
 
+impl Sealed for CpuEngine {}
+
 impl Engine for CpuEngine {
     fn backend(&self) -> Backend {
         Backend::Cpu
@@ -322,8 +322,7 @@ impl Engine for CpuEngine {
     }
 
     fn set_stroke(&mut self, stroke: f32) -> Result<(), EngineError> {
-        let [least, most] = STROKES;
-        let stroke = stroke.clamp(least, most);
+        check_stroke(stroke)?;
         match &self.painting {
             Some(painting) if painting.stroke() != stroke => {
                 let pool = self.pool.clone();
@@ -465,6 +464,7 @@ impl Engine for CpuEngine {
     }
 
     fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError> {
+        check_strength(strength)?;
         let pool = self.pool.clone();
         let size = self.size();
         let Self {

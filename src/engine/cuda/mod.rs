@@ -17,9 +17,10 @@ use std::sync::Arc;
 use rayon::ThreadPool;
 
 use super::resample::Resampler;
+use super::sealed::Sealed;
 use super::{
     Backend, Engine, EngineError, Growth, SHARPNESS, Selection, TRUST, check_length, check_state,
-    refuse_painter,
+    check_strength, refuse_painter,
 };
 use crate::frame::{Frame, FrameMut};
 use crate::model::Model;
@@ -309,6 +310,8 @@ impl CudaEngine {
     }
 }
 
+impl Sealed for CudaEngine {}
+
 impl Engine for CudaEngine {
     fn backend(&self) -> Backend {
         Backend::Cuda
@@ -449,6 +452,7 @@ impl Engine for CudaEngine {
     }
 
     fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError> {
+        check_strength(strength)?;
         let parameters = RenderParameters {
             cells: self.cells().address(),
             samples: self.picture.device().address(),

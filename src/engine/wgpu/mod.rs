@@ -35,9 +35,10 @@ use self::gpu::Gpu;
 use self::kernels::{Buffers, Carry, Kernels};
 use self::shader::Geometry;
 use super::resample::Resampler;
+use super::sealed::Sealed;
 use super::{
     Backend, Engine, EngineError, Growth, Precision, Selection, check_length, check_state,
-    refuse_painter,
+    check_strength, refuse_painter,
 };
 use crate::frame::{Frame, FrameMut, Packing};
 use crate::model::Model;
@@ -219,6 +220,8 @@ fn check_memory(gpu: &Gpu, geometry: &Geometry) -> Result<(), EngineError> {
     Ok(())
 }
 
+impl Sealed for WgpuEngine {}
+
 impl Engine for WgpuEngine {
     fn backend(&self) -> Backend {
         Backend::Wgpu
@@ -313,6 +316,7 @@ impl Engine for WgpuEngine {
     }
 
     fn render(&mut self, frame: &mut FrameMut<'_>, strength: f32) -> Result<bool, EngineError> {
+        check_strength(strength)?;
         if !self.shown {
             self.show()?;
         }
@@ -321,8 +325,7 @@ impl Engine for WgpuEngine {
         let Self {
             pool, resampler, ..
         } = self;
-        let packing = Packing::new(WORD, [0, 1, 2]);
-        let picture = Frame::packed(&view[WORD..], size.width * WORD, size, packing)
+        let picture = Frame::packed(&view[WORD..], size.width * WORD, size, Packing::RGBA)
             .expect("the picture has the memory that its size needs");
         pool.install(|| {
             if frame.size() == size {

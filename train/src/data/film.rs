@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::TrainError;
-use nca::unfinished::Folder;
+use nca::internals::unfinished::Folder;
 
 /// How names of films end.
 const EXTENSIONS: [&str; 9] = [

@@ -4,7 +4,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use nca::source::LUMA;
+use nca::internals::LUMA;
 
 /// Places of a picture that are compared at most; more are sampled.
 const PLACES: i64 = 2048;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::networks::vgg::Vgg;
-use nca::source::LUMA;
+use nca::internals::LUMA;
 
 /// Rectified layers of VGG that style is compared at: relu1_1 to relu5_1, of each file those that it
 /// reaches.

@@ -39,7 +39,7 @@ impl RunFolder {
         Self::refuse_existing(path)?;
         fs::create_dir_all(path.join(PREVIEWS)).map_err(failed)?;
         let json = serde_json::to_vec_pretty(config).map_err(|error| failed(error.into()))?;
-        nca::replace_file(&path.join(CONFIG), &json).map_err(failed)?;
+        nca::internals::replace_file(&path.join(CONFIG), &json).map_err(failed)?;
         Self::open(path).map_err(failed)
     }
 
@@ -113,7 +113,7 @@ impl RunFolder {
         checkpoint.write(&self.checkpoint())?;
         let series = self.series().map_err(|source| self.failed(source))?;
         if let Some(svg) = plot(&series) {
-            nca::replace_file(&self.path.join("losses.svg"), svg.as_bytes())
+            nca::internals::replace_file(&self.path.join("losses.svg"), svg.as_bytes())
                 .map_err(|source| self.failed(source))?;
         }
         Ok(())

@@ -8,8 +8,8 @@ use tch::{Device, Kind, Tensor};
 
 use crate::rule::cells::Cells;
 use crate::rule::fused::{Fused, Shape};
-use nca::model::{Architecture, Border, Card, Layer, Model, Playback, Source};
-use nca::source::{LUMA, SHIFTS, rolls};
+use nca::internals::{LUMA, SHIFTS, rolls};
+use nca::model::{Architecture, Border, Card, InvalidModel, Layer, Model, Playback, Source};
 
 /// An automaton in training: its architecture and parameters.
 pub struct Automaton {
@@ -70,12 +70,8 @@ impl Automaton {
                     Initialisation::Still => vec![0.0; outputs],
                     Initialisation::Scaled(_) => draw(outputs),
                 };
-                Layer {
-                    outputs,
-                    inputs,
-                    weights,
-                    bias: Some(bias),
-                }
+                let layer = Layer::new(outputs, inputs, weights, Some(bias));
+                layer.expect("as many values as its shape says were drawn")
             });
             layers.collect()
         };
@@ -87,7 +83,12 @@ impl Automaton {
 
     /// The automaton of a model.
     pub fn of(model: &Model, device: Device) -> Self {
-        Self::of_layers(&model.architecture, &model.layers, &model.painter, device)
+        Self::of_layers(
+            model.architecture(),
+            model.layers(),
+            model.painter(),
+            device,
+        )
     }
 
     fn of_layers(
@@ -98,9 +99,9 @@ impl Automaton {
     ) -> Self {
         let tensors = |layers: &[Layer]| {
             let tensors = layers.iter().map(|layer| {
-                let shape = [layer.outputs as i64, layer.inputs as i64];
-                let weights = Tensor::from_slice(&layer.weights).reshape(shape);
-                let bias = layer.bias.as_deref().map(Tensor::from_slice);
+                let shape = [layer.outputs() as i64, layer.inputs() as i64];
+                let weights = Tensor::from_slice(layer.weights()).reshape(shape);
+                let bias = layer.bias().map(Tensor::from_slice);
                 (weights.to(device), bias.map(|bias| bias.to(device)))
             });
             tensors.collect()
@@ -155,24 +156,21 @@ impl Automaton {
     }
 
     /// The model as it stands.
-    pub fn to_model(&self, playback: Playback, card: Card) -> Model {
+    ///
+    /// # Errors
+    /// When a parameter is not finite, or it is to be run with too many steps.
+    pub fn to_model(&self, playback: Playback, card: Card) -> Result<Model, InvalidModel> {
         let layers = |shapes: Vec<(usize, usize)>, tensors: &[(Tensor, Option<Tensor>)]| {
             let layers = shapes.iter().zip(tensors);
-            let layers = layers.map(|(&(outputs, inputs), (weight, bias))| Layer {
-                outputs,
-                inputs,
-                weights: values(weight),
-                bias: bias.as_ref().map(values),
+            let layers = layers.map(|(&(outputs, inputs), (weight, bias))| {
+                Layer::new(outputs, inputs, values(weight), bias.as_ref().map(values))
             });
-            layers.collect()
+            layers.collect::<Result<_, _>>()
         };
-        Model {
-            architecture: self.architecture.clone(),
-            layers: layers(self.architecture.layers(), &self.layers),
-            painter: layers(self.architecture.painter_layers(), &self.painter),
-            playback,
-            card,
-        }
+        let architecture = self.architecture.clone();
+        let rule = layers(architecture.layers(), &self.layers)?;
+        let painter = layers(architecture.painter_layers(), &self.painter)?;
+        Ok(Model::new(architecture, rule, painter, playback)?.with_card(card))
     }
 
     /// How its cells lie on pictures of this height and width, with strokes of `stroke` times their usual

@@ -74,7 +74,7 @@ impl Checkpoint {
         let metadata = HashMap::from([(KEY.to_owned(), progress)]);
         let file = safetensors::serialize(views.collect::<Vec<_>>(), Some(metadata))
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        nca::replace_file(path, &file).map_err(failed)
+        nca::internals::replace_file(path, &file).map_err(failed)
     }
 
     /// Reads what [`Self::write`] wrote. Errors are clauses.

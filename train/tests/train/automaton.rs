@@ -9,8 +9,8 @@ use tch::{Device, Kind, Tensor};
 use crate::common::{Golden, published_models};
 
 fn tensor(state: &nca::State) -> Tensor {
-    let shape = [state.channels, state.size.height, state.size.width].map(|n| n as i64);
-    Tensor::from_slice(&state.values)
+    let shape = [state.channels(), state.size().height, state.size().width].map(|n| n as i64);
+    Tensor::from_slice(state.values())
         .reshape(shape)
         .unsqueeze(0)
 }
@@ -85,8 +85,8 @@ fn gradients_agree_with_torch() {
     for name in ["published", "notebook", "unusual"] {
         let model = Model::load(&golden.join(format!("{name}.safetensors"))).unwrap();
         let automaton = Automaton::of(&model, Device::Cpu);
-        let channels = model.architecture.channels as i64;
-        let frozen = model.architecture.frozen() as i64;
+        let channels = model.architecture().channels as i64;
+        let frozen = model.architecture().frozen() as i64;
         for (batch, height, width) in [(2, 19, 21), (1, 16, 128), (1, 35, 150)] {
             tch::manual_seed(height);
             let options = (Kind::Float, Device::Cpu);

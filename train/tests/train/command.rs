@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use nca::model::Model;
+use nca::model::{Architecture, Model};
 use tempfile::TempDir;
 
 use crate::common::Picture;
@@ -86,8 +86,8 @@ fn a_model_and_all_that_is_said_of_it() {
     );
 
     let model = Model::load(&folder.path().join("a.pt")).unwrap();
-    assert_eq!(model.architecture.channels, 12);
-    assert!(model.layers[1].weights.iter().any(|w| *w != 0.0));
+    assert_eq!(model.architecture().channels, 12);
+    assert!(model.layers()[1].weights().iter().any(|w| *w != 0.0));
     for (key, part) in [
         ("name", "a"),
         ("style", "style.png"),
@@ -97,7 +97,11 @@ fn a_model_and_all_that_is_said_of_it() {
         ("parameters", "1865"),
         ("date", "T"),
     ] {
-        assert!(model.card[key].contains(part), "{key}: {}", model.card[key]);
+        assert!(
+            model.card()[key].contains(part),
+            "{key}: {}",
+            model.card()[key]
+        );
     }
 
     let run = folder.path().join("a.run");
@@ -170,7 +174,7 @@ fn what_is_interrupted_goes_on_as_if_it_were_not() {
     assert!(resumed.status.success(), "{}", said(&resumed));
     let [straight, broken] =
         ["straight.pt", "broken.pt"].map(|name| Model::load(&folder.path().join(name)).unwrap());
-    assert_eq!(straight.layers, broken.layers);
+    assert_eq!(straight.layers(), broken.layers());
 }
 
 #[test]
@@ -303,7 +307,7 @@ fn a_sentence() {
     .unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let model = Model::load(&folder.path().join("sketch.pt")).unwrap();
-    assert_eq!(model.card["prompt"], "A pencil sketch");
+    assert_eq!(model.card()["prompt"], "A pencil sketch");
     let log = std::fs::read_to_string(folder.path().join("sketch.run/log.jsonl")).unwrap();
     let losses: Vec<f64> = log
         .lines()
@@ -335,8 +339,8 @@ fn a_painter() {
     let output = painting(folder.path(), "6", "a.pt").output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let model = Model::load(&folder.path().join("a.pt")).unwrap();
-    assert_eq!(model.architecture.cell, 4);
-    assert_eq!(model.painter.len(), 3);
+    assert_eq!(model.architecture().cell, 4);
+    assert_eq!(model.painter().len(), 3);
     let log = std::fs::read_to_string(folder.path().join("a.run/log.jsonl")).unwrap();
     assert!(log.contains("eval/followed"), "{log}");
 
@@ -345,12 +349,12 @@ fn a_painter() {
     let output = train(folder.path(), &resume).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let further = Model::load(&folder.path().join("a.pt")).unwrap();
-    assert_ne!(further.painter[0].weights, model.painter[0].weights);
+    assert_ne!(further.painter()[0].weights(), model.painter()[0].weights());
     let mut command = painting(folder.path(), "1", "b.safetensors");
     let output = command.args(["--from", "a.pt"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let other = Model::load(&folder.path().join("b.safetensors")).unwrap();
-    assert_eq!(other.architecture, model.architecture);
+    assert_eq!(other.architecture(), model.architecture());
 
     // The notebooks have none.
     let mut command = painting(folder.path(), "1", "c.pt");
@@ -386,20 +390,21 @@ fn an_automaton_of_ones_own() {
     let expected = r#"{"channels":9,"source":"rgb","hidden":[12,10],"border":"circular",
         "filter_scale":{"sobel":0.2,"laplacian":0.1},
         "blurs":[{"channel":8,"size":5,"sigma":1.5}],"step_size":0.5}"#;
-    assert_eq!(model.architecture, serde_json::from_str(expected).unwrap());
-    assert_eq!((model.playback.warmup, model.playback.steps), (10, 3));
+    let expected: Architecture = serde_json::from_str(expected).unwrap();
+    assert_eq!(*model.architecture(), expected);
+    assert_eq!((model.playback().warmup, model.playback().steps), (10, 3));
 
     // What starts from it has not gone far after an iteration.
     let mut command = painting(folder.path(), "1", "further.pt");
     let output = command.args(["--from", "own.pt"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let further = Model::load(&folder.path().join("further.pt")).unwrap();
-    assert_eq!(further.architecture, model.architecture);
-    assert_eq!(further.playback, model.playback);
-    assert_eq!(further.card["from"], "own.pt");
-    assert_ne!(further.layers, model.layers);
-    for (a, b) in further.layers.iter().zip(&model.layers) {
-        for (a, b) in a.weights.iter().zip(&b.weights) {
+    assert_eq!(further.architecture(), model.architecture());
+    assert_eq!(further.playback(), model.playback());
+    assert_eq!(further.card()["from"], "own.pt");
+    assert_ne!(further.layers(), model.layers());
+    for (a, b) in further.layers().iter().zip(model.layers()) {
+        for (a, b) in a.weights().iter().zip(b.weights()) {
             assert!((a - b).abs() < 0.01, "{a} {b}");
         }
     }
@@ -460,12 +465,12 @@ fn sentences_a_picture_and_a_mark() {
     .unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let model = Model::load(&folder.path().join("guided.pt")).unwrap();
-    assert_eq!(model.card["prompt"], "A pencil sketch; blur:-0.5");
-    assert_eq!(model.card["features"], "CLIP");
+    assert_eq!(model.card()["prompt"], "A pencil sketch; blur:-0.5");
+    assert_eq!(model.card()["features"], "CLIP");
     assert!(
-        model.card["losses"].contains("aesthetic "),
+        model.card()["losses"].contains("aesthetic "),
         "{}",
-        model.card["losses"]
+        model.card()["losses"]
     );
 }
 

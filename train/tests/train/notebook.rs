@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use nca::model::{Architecture, Card, Layer, Model, Playback};
+use nca::model::{Architecture, Layer, Model, Playback};
 use nca_train::data::content::Content;
 use nca_train::losses::terms::{SlicedWasserstein, colour_distance, colour_histogram, gram};
 use nca_train::networks::vgg::Vgg;
@@ -106,20 +106,10 @@ fn an_iteration() {
             let tensor = tensors[&format!("start.w{}.{part}", i + 1)].flatten(0, -1);
             Vec::try_from(tensor).unwrap()
         };
-        Layer {
-            outputs,
-            inputs,
-            weights: values("weight"),
-            bias: Some(values("bias")),
-        }
+        Layer::new(outputs, inputs, values("weight"), Some(values("bias"))).unwrap()
     });
-    let model = Model {
-        layers: layers.collect(),
-        painter: Vec::new(),
-        architecture,
-        playback: Playback::default(),
-        card: Card::new(),
-    };
+    let layers = layers.collect();
+    let model = Model::new(architecture, layers, Vec::new(), Playback::default()).unwrap();
     let mut automaton = Automaton::of(&model, Device::Cpu);
     let extent = Extent {
         iterations: 1,

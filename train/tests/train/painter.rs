@@ -2,8 +2,8 @@
 
 use nca::engine::Engine;
 use nca::engine::Growth;
-use nca::engine::cpu::{CpuEngine, Isa};
 use nca::frame::{FrameMut, Packing};
+use nca::internals::{CpuEngine, Isa};
 use nca::model::{Architecture, Card, FilterScale, Model, Painter, Playback, Source};
 use nca::motion::Flow;
 use nca::{Size, State};
@@ -71,7 +71,7 @@ fn cells_and_pictures_agree_with_the_goldens() {
             let off = distance(found, expected);
             assert!(off <= most, "{what}: off by {off:e}");
         };
-        let frozen = model.architecture.frozen() as i64;
+        let frozen = model.architecture().frozen() as i64;
         let frames = ["frame0", "frame1", "frame2"].map(|key| picture(&golden, key));
 
         let mut at = state(&golden, "state0");
@@ -168,18 +168,20 @@ fn the_engine_shows_what_the_trainer_shows() {
     // Whole numbers of cells, sizes that cells do not divide, and strokes that make them uneven.
     let places = [(48, 32, 1.0), (45, 31, 1.0), (37, 50, 1.37), (45, 31, 0.6)];
     for automaton in painters {
-        let model = automaton.to_model(Playback::default(), Card::new());
+        let model = automaton
+            .to_model(Playback::default(), Card::new())
+            .unwrap();
         // What is written is what is read.
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.pt", "a.safetensors"] {
             let path = folder.path().join(name);
             model.save(&path).unwrap();
             let read = Model::load(&path).unwrap();
-            assert_eq!(read.architecture, model.architecture);
-            assert_eq!(read.layers, model.layers);
-            assert_eq!(read.painter, model.painter);
+            assert_eq!(read.architecture(), model.architecture());
+            assert_eq!(read.layers(), model.layers());
+            assert_eq!(read.painter(), model.painter());
         }
-        let Architecture { cell, painter, .. } = &model.architecture;
+        let Architecture { cell, painter, .. } = model.architecture();
         for (width, height, stroke) in places {
             let what = format!("{cell}, {painter:?}, {width}x{height}, {stroke}");
             let frame = Picture::synthetic(Size::new(width, height), 5);
@@ -258,17 +260,15 @@ fn pixels(picture: &Picture) -> Tensor {
 
 fn state_of(states: &Tensor) -> State {
     let (_, channels, height, width) = states.size4().unwrap();
-    State {
-        channels: channels as usize,
-        size: Size::new(width as usize, height as usize),
-        values: Vec::try_from(states.contiguous().flatten(0, -1)).unwrap(),
-    }
+    let values = Vec::try_from(states.contiguous().flatten(0, -1)).unwrap();
+    let size = Size::new(width as usize, height as usize);
+    State::new(channels as usize, size, values).unwrap()
 }
 
 /// 1 x C x h x w.
 fn tensor_of(state: &State) -> Tensor {
-    let shape = [state.channels, state.size.height, state.size.width].map(|n| n as i64);
-    Tensor::from_slice(&state.values)
+    let shape = [state.channels(), state.size().height, state.size().width].map(|n| n as i64);
+    Tensor::from_slice(state.values())
         .reshape(shape)
         .unsqueeze(0)
 }

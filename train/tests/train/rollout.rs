@@ -148,8 +148,8 @@ fn what_is_uncovered_grows_at_once() {
         tch::manual_seed(1);
         let frames = [(); 2].map(|()| Tensor::rand([2, 3, n, n], (Kind::Float, Device::Cpu)));
         let [before, start] = frames.map(|frames| automaton.start(&frames, 1.0));
-        let frozen = model.architecture.frozen() as i64;
-        let updated = model.architecture.updated() as i64;
+        let frozen = model.architecture().frozen() as i64;
+        let updated = model.architecture().updated() as i64;
         // The second state has lost its columns from 10 on.
         let covered = Tensor::ones([2, 1, n, n], (Kind::Float, Device::Cpu));
         let _ = covered.get(1).narrow(2, 10, n - 10).zero_();

@@ -73,8 +73,9 @@ pub(crate) fn restyle(
     for path in pictures_in(folder)? {
         let (size, pixels, truth) = frames.read(&path)?;
         if clips.is_empty() {
-            let clip = |(motion, run): &(_, Run)| (*motion, Clip::new(run.clone(), size));
-            clips.extend(runs.iter().map(clip));
+            for (motion, run) in &runs {
+                clips.push((*motion, Clip::new(run.clone(), size)?));
+            }
         }
         for (_, clip) in &mut clips {
             let measured = clip.add(&pixels, truth.as_ref());

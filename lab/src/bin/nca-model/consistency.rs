@@ -156,7 +156,7 @@ impl Consistency {
                 steps: if run.carry == Carry::Restart {
                     self.warmup
                 } else {
-                    self.steps.unwrap_or(model.playback.steps)
+                    self.steps.unwrap_or(model.playback().steps)
                 },
                 consistency: rows.collect::<Result<_, _>>()?,
                 noise: run.noise_gain(&stills)?,

@@ -1,5 +1,5 @@
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use nca::engine::{Backend, Precision, Selection};
 
 /// Which engine is to run.
@@ -9,9 +9,10 @@ pub(crate) struct EngineArgs {
     #[arg(
         long,
         default_value = "auto",
-        value_parser = PossibleValuesParser::new(Backend::NAMES.map(|(_, name)| name))
+        value_parser = PossibleValuesParser::new(Backend::ALL.iter().map(|backend| backend.name()))
+            .try_map(|name| name.parse::<Backend>())
     )]
-    backend: String,
+    backend: Backend,
     /// Which of the backend's devices, by index or part of the name.
     #[arg(long)]
     device: Option<String>,
@@ -25,15 +26,12 @@ pub(crate) struct EngineArgs {
 
 impl EngineArgs {
     pub(crate) fn selection(&self) -> Selection {
-        Selection {
-            backend: Backend::named(&self.backend).unwrap_or_default(),
-            device: self.device.clone(),
-            threads: self.threads,
-            precision: if self.half {
-                Precision::Half
-            } else {
-                Precision::Full
-            },
+        let mut selection = Selection::from(self.backend);
+        selection.device = self.device.clone();
+        selection.threads = self.threads;
+        if self.half {
+            selection.precision = Precision::Half;
         }
+        selection
     }
 }

@@ -3,14 +3,11 @@ use nca::model::Model;
 /// Says what a model is.
 pub(crate) fn info(name: &str) -> anyhow::Result<()> {
     let model = Model::find(name)?;
-    let architecture = &model.architecture;
-    let parameters: usize = model
-        .layers
-        .iter()
-        .chain(&model.painter)
-        .map(|layer| layer.weights.len() + layer.bias.as_ref().map_or(0, Vec::len))
-        .sum();
-    let playback = model.playback;
+    let architecture = model.architecture();
+    let layers = model.layers().iter().chain(model.painter());
+    let values = layers.map(|layer| layer.weights().len() + layer.bias().map_or(0, <[f32]>::len));
+    let parameters: usize = values.sum();
+    let playback = model.playback();
     println!("architecture  {}", serde_json::to_string(architecture)?);
     println!(
         "channels      {}: {} frozen, 3 of the picture, {} hidden",
@@ -18,15 +15,19 @@ pub(crate) fn info(name: &str) -> anyhow::Result<()> {
         architecture.frozen(),
         architecture.updated() - 3
     );
-    for (kind, layers) in [("layer", &model.layers), ("painter", &model.painter)] {
+    for (kind, layers) in [("layer", model.layers()), ("painter", model.painter())] {
         for (i, layer) in layers.iter().enumerate() {
-            let bias = if layer.bias.is_some() {
+            let bias = if layer.bias().is_some() {
                 "bias"
             } else {
                 "no bias"
             };
             let name = format!("{kind} {}", i + 1);
-            println!("{name:<13} {} -> {}, {bias}", layer.inputs, layer.outputs);
+            println!(
+                "{name:<13} {} -> {}, {bias}",
+                layer.inputs(),
+                layer.outputs()
+            );
         }
     }
     println!(
@@ -51,7 +52,7 @@ pub(crate) fn info(name: &str) -> anyhow::Result<()> {
         "playback      {} steps to warm up, {} a frame",
         playback.warmup, playback.steps
     );
-    for (key, value) in &model.card {
+    for (key, value) in model.card() {
         println!("{key:<13} {value}");
     }
     Ok(())

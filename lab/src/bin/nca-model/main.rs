@@ -51,14 +51,14 @@ enum Command {
 
 fn main() -> ExitCode {
     // SAFETY: no other thread runs yet.
-    unsafe { nca::engine::look_for_no_session() };
-    nca::unfinished::survive_size_limit();
+    unsafe { nca::internals::look_for_no_session() };
+    nca::internals::unfinished::survive_size_limit();
     let command = Args::parse().command;
     let result = catch_interruption().and_then(|()| run(command));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("nca-model: {}", nca::sentence(error.as_ref()));
+            eprintln!("nca-model: {}", nca::internals::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -67,7 +67,8 @@ fn main() -> ExitCode {
 /// Ctrl-C ends the program at once, and leaves no half of a file.
 fn catch_interruption() -> anyhow::Result<()> {
     const INTERRUPTED: u8 = 130;
-    ctrlc::set_handler(|| nca::unfinished::give_up(INTERRUPTED)).context("cannot catch Ctrl-C")
+    ctrlc::set_handler(|| nca::internals::unfinished::give_up(INTERRUPTED))
+        .context("cannot catch Ctrl-C")
 }
 
 fn run(command: Command) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use nca::unfinished::check_target;
+use nca::internals::unfinished::check_target;
 
 /// That a file can be written to `path`; to be asked before the work that it takes.
 pub(crate) fn check(path: &Path, overwrite: bool) -> anyhow::Result<()> {

@@ -1,11 +1,11 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use nca::engine;
 use nca::frame::{Frame, FrameMut, Packing};
+use nca::internals::replace_file;
 use nca::model::Model;
 use nca::{Size, State};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -53,16 +53,16 @@ impl Run {
         {
             output::check(path, self.overwrite)?;
         }
-        let model = Arc::new(Model::find(&self.model)?);
+        let model = Model::find(&self.model)?;
         let frame = self.frame.as_deref().map(read_picture).transpose()?;
         let state = self.state.as_deref().map(read_state).transpose()?;
-        let paints = model.architecture.painter.is_some();
+        let paints = model.architecture().painter.is_some();
         let size = match (&state, &frame) {
             (_, Some((size, _))) if paints => *size,
             (Some(_), None) if paints => bail!(
                 "the model has a painter, which looks at a frame: the state alone is not enough"
             ),
-            (Some(state), _) => state.size,
+            (Some(state), _) => state.size(),
             (None, Some((size, _))) => *size,
             (None, None) => bail!("there is neither a state nor a frame to start from"),
         };
@@ -102,7 +102,7 @@ fn write_picture(pixels: &[u8], size: Size, path: &Path) -> anyhow::Result<()> {
     let mut file = Cursor::new(Vec::new());
     let colours = image::ColorType::Rgb8;
     image::write_buffer_with_format(&mut file, pixels, width, height, colours, format)?;
-    Ok(nca::replace_file(path, file.get_ref())?)
+    Ok(replace_file(path, file.get_ref())?)
 }
 
 fn read_state(path: &Path) -> anyhow::Result<State> {
@@ -120,22 +120,16 @@ fn read_state(path: &Path) -> anyhow::Result<State> {
         );
     };
     let values = tensor.data().as_chunks::<4>().0.iter();
-    Ok(State {
-        channels,
-        size: Size::new(width, height),
-        values: values.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-    })
+    let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Ok(State::new(channels, Size::new(width, height), values)?)
 }
 
 fn write_state(state: &State, path: &Path) -> anyhow::Result<()> {
-    let bytes: Vec<u8> = state
-        .values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    let shape = vec![state.channels, state.size.height, state.size.width];
+    let values = state.values().iter();
+    let bytes: Vec<u8> = values.flat_map(|value| value.to_le_bytes()).collect();
+    let Size { width, height } = state.size();
+    let shape = vec![state.channels(), height, width];
     let tensor = TensorView::new(Dtype::F32, shape, &bytes)?;
     let file = safetensors::serialize([("state", tensor)], None)?;
-    nca::replace_file(path, &file)
-        .with_context(|| format!("cannot write the state {}", path.display()))
+    replace_file(path, &file).with_context(|| format!("cannot write the state {}", path.display()))
 }

@@ -146,7 +146,7 @@ impl Config {
             Some(path) => {
                 let model = Model::load(path)?;
                 let beginning = Beginning::Model(absolute(path)?);
-                (beginning, model.architecture, model.playback)
+                (beginning, model.architecture().clone(), model.playback())
             }
             None => {
                 let name = args.preset.map_or(preset, PresetName::name);
@@ -160,6 +160,13 @@ impl Config {
                 )
             }
         };
+        let playback = Playback {
+            warmup: args.warmup.unwrap_or(playback.warmup),
+            steps: args.steps.unwrap_or(playback.steps),
+        };
+        if let Err(why) = playback.check(&architecture) {
+            bail!("no model can be run like that: {why}");
+        }
         let has_painter = architecture.painter.is_some();
         let defaults = match recipe {
             Recipe::Notebook => {
@@ -202,10 +209,7 @@ impl Config {
             recipe,
             beginning,
             architecture,
-            playback: Playback {
-                warmup: args.warmup.unwrap_or(playback.warmup),
-                steps: args.steps.unwrap_or(playback.steps),
-            },
+            playback,
             features,
             extent: Extent {
                 iterations: args.iterations.unwrap_or(defaults.iterations),

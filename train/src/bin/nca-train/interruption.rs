@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use nca::unfinished::give_up;
+use nca::internals::unfinished::give_up;
 
 /// What shells expect of a program that ended on SIGINT: 128 and the signal's number.
 const EXIT_CODE: u8 = 130;

@@ -11,11 +11,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    nca::unfinished::survive_size_limit();
+    nca::internals::unfinished::survive_size_limit();
     match run::run(&args::Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("nca-train: {}", nca::sentence(error.as_ref()));
+            eprintln!("nca-train: {}", nca::internals::sentence(error.as_ref()));
             ExitCode::FAILURE
         }
     }

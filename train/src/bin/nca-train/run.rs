@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail, ensure};
+use nca::internals::unfinished::check_target;
 use nca::model::{Card, Model};
-use nca::unfinished::check_target;
 use nca_train::data::content::{Content, read_picture};
 use nca_train::losses::guide::Guide;
 use nca_train::losses::picture::PictureLoss;
@@ -358,7 +358,7 @@ fn save(
 ) -> anyhow::Result<()> {
     folder.save(&trainer.checkpoint())?;
     let card = card(config, trainer, losses);
-    let model = trainer.automaton().to_model(config.playback, card);
+    let model = trainer.automaton().to_model(config.playback, card)?;
     Ok(model.save(&config.out)?)
 }
 
