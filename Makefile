@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CLIP PREFIX
 
-.PHONY: help demo test bench train-setup install clean
+.PHONY: help demo test bench train-setup install uninstall clean
 
 help:
 	@echo 'make demo                  restyle a clip and show it beside the original'
@@ -14,6 +14,7 @@ help:
 	@echo 'make train-setup           fetch libtorch (1.3 GB) and build nca-train, which makes models'
 	@echo 'make install               install for this user, in ~/.local'
 	@echo 'make install PREFIX=DIR    install below DIR'
+	@echo 'make uninstall             remove what was installed'
 	@echo 'make clean                 remove what was built, and the folder demo'
 	@echo
 	@echo 'demo, test, train-setup and install first install the Debian packages that are missing, and say so.'
@@ -32,6 +33,9 @@ train-setup:
 
 install:
 	@tools/install.sh
+
+uninstall:
+	@tools/install.sh remove
 
 clean:
 	cargo clean

@@ -15,14 +15,13 @@ tools/packages.sh build play
 [ -n "$clip" ] || clip=$(tools/fetch-clip.sh)
 
 echo "Building"
-cargo build --release --locked
-cargo build --release --locked -p nca-restyle --example contact_sheet
+cargo build --release --locked --lib --bins --example contact_sheet
 
 mkdir -p demo
 name=$(basename "$clip")
 name=${name%.*}
 built=${CARGO_TARGET_DIR:-target}/release
-echo "Restyling the first 15 seconds of $clip"
+echo "Restyling $clip, 15 seconds at most"
 "$built/nca-restyle" "$clip" "demo/$name-sketch.mp4" --model sketch \
     --duration 15 --overwrite
 "$built/examples/contact_sheet" "$clip" "demo/$name-sketch.mp4" "demo/$name-sketch.png"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the plugin and the programs, for this user or below PREFIX.
-# Usage: [PREFIX=/usr/local] tools/install.sh
+# Installs the plugin and the programs, for this user or below PREFIX; or removes them again.
+# Usage: [PREFIX=/usr/local] tools/install.sh [remove]
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -11,9 +11,11 @@ case ${PREFIX:-/} in
     exit 2
     ;;
 esac
-tools/rust.sh
-tools/packages.sh build play
-cargo build --release --locked
+if [ "${1:-}" != remove ]; then
+    tools/rust.sh
+    tools/packages.sh build play
+    cargo build --release --locked
+fi
 
 built=${CARGO_TARGET_DIR:-target}/release
 if [ -n "${PREFIX:-}" ]; then
@@ -23,6 +25,16 @@ else
     programs=$HOME/.local/bin
     # Where GStreamer looks for the plugins of a user.
     plugins=${XDG_DATA_HOME:-$HOME/.local/share}/gstreamer-1.0/plugins
+fi
+
+if [ "${1:-}" = remove ]; then
+    for file in "$plugins/libgstnca.so" "$programs/nca-restyle" "$programs/nca-model" "$programs/nca-train"; do
+        if [ -e "$file" ]; then
+            rm "$file" || exit 1
+            echo "Removed: $file"
+        fi
+    done
+    exit
 fi
 
 # Building needs no rights, and root may have no Rust: only the copying is done as root.

@@ -24,11 +24,11 @@ const USAGE: &str = "nca-restyle [OPTIONS] IN OUT
 #[derive(Parser, Debug)]
 #[command(name = "nca-restyle", version, override_usage = USAGE)]
 pub struct Args {
-    /// Files to restyle, and last the file to write or the folder to write to
+    /// Files to restyle, or folders of files, and last the file to write or the folder to write to
     #[arg(required_unless_present = "save-settings", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// Folder to write to; it is created if needed. Every PATH is then a file to restyle
+    /// Folder to write to; it is created if needed. Every PATH is then a file or folder to restyle
     #[arg(short, long, value_name = "FOLDER")]
     pub output_folder: Option<PathBuf>,
 

@@ -41,12 +41,6 @@ fn restyle_file(
     let unreadable =
         |error: std::io::Error| anyhow!("it cannot be read: {}", nca::internals::sentence(&error));
     let kind = fs::metadata(input).map_err(unreadable)?;
-    if kind.is_dir() {
-        bail!(
-            "it is a folder; files are restyled, such as {}/*",
-            input.display()
-        );
-    }
     if !kind.is_file() {
         bail!("it is not an ordinary file");
     }

@@ -33,6 +33,7 @@ fn pair(paths: &[PathBuf], folder: Option<&Path>) -> Result<Vec<Target>, String>
     match paths {
         [] | [_] => Err("the file or folder to write is missing".to_owned()),
         [inputs @ .., last] if is_folder(last) => into_folder(inputs, last),
+        [input, output] if input.is_dir() => into_folder(std::slice::from_ref(input), output),
         [input, output] => Ok(vec![Target {
             input: input.clone(),
             output: output.clone(),
@@ -51,8 +52,16 @@ fn is_folder(path: &Path) -> bool {
 }
 
 fn into_folder(inputs: &[PathBuf], folder: &Path) -> Result<Vec<Target>, String> {
-    let mut targets: Vec<Target> = Vec::new();
+    let mut files = Vec::new();
     for input in inputs {
+        if input.is_dir() {
+            files.extend(files_in(input)?);
+        } else {
+            files.push(input.clone());
+        }
+    }
+    let mut targets: Vec<Target> = Vec::new();
+    for input in &files {
         let name = input
             .file_name()
             .ok_or_else(|| format!("{} is not a file to restyle", input.display()))?;
@@ -67,6 +76,27 @@ fn into_folder(inputs: &[PathBuf], folder: &Path) -> Result<Vec<Target>, String>
         });
     }
     Ok(targets)
+}
+
+/// The files in a folder, but not those of its folders nor those that are hidden, by their names.
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let read = || -> std::io::Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(folder)?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths.collect()
+    };
+    let mut files =
+        read().map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+    let is_hidden = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(b".")
+    };
+    files.retain(|path| !is_hidden(path) && !path.is_dir());
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("the folder {} has no files", folder.display()));
+    }
+    Ok(files)
 }
 
 fn refuse_overlaps(targets: &[Target]) -> Result<(), String> {
@@ -170,6 +200,33 @@ mod tests {
         assert_eq!(pairs(&inputs, Some("out")), Ok(expected.clone()));
         let last = ["a/x.webm", "y.avi", "z.jpg", "out/"];
         assert_eq!(pairs(&last, None), Ok(expected));
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["b.jpg", "a.avi", ".hidden.jpg"] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        std::fs::create_dir(path("deeper")).unwrap();
+        std::fs::write(path("deeper/c.jpg"), "").unwrap();
+        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let expected = vec![
+            (text(path("a.avi")), "out/a.mp4".to_owned()),
+            (text(path("b.jpg")), "out/b.jpg".to_owned()),
+        ];
+        let input = text(folder.path().into());
+        assert_eq!(pairs(&[&input], Some("out")), Ok(expected.clone()));
+        assert_eq!(pairs(&[&input, "out/"], None), Ok(expected.clone()));
+        assert_eq!(pairs(&[&input, "out"], None), Ok(expected));
+        let itself = pairs(&[&input], Some(&input)).unwrap_err();
+        assert!(itself.contains("b.jpg"), "{itself}");
+        let deeper = text(path("deeper"));
+        assert!(pairs(&[&input, &deeper], Some("out")).is_ok());
+        std::fs::remove_file(path("deeper/c.jpg")).unwrap();
+        let empty = pairs(&[&deeper], Some("out")).unwrap_err();
+        assert_eq!(empty, format!("the folder {deeper} has no files"));
     }
 
     #[test]
