@@ -6,7 +6,7 @@ use std::error::Error;
 /// ```
 /// let error = std::io::Error::from_raw_os_error(2);
 /// # #[cfg(unix)]
-/// assert_eq!(nca::sentence(&error), "No such file or directory");
+/// assert_eq!(nca::internals::sentence(&error), "No such file or directory");
 /// ```
 pub fn sentence(error: &(dyn Error + 'static)) -> String {
     let mut said = without_numbers(&error.to_string());

@@ -1,5 +1,6 @@
 //! A model, an engine and the state that lives from frame to frame.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -122,6 +123,15 @@ pub struct Stylizer {
     /// Frames since the state was started; `None`: it is to be started.
     frames: Option<u64>,
     cancel: Cancel,
+}
+
+impl fmt::Debug for Stylizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stylizer")
+            .field("selection", &self.selection)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stylizer {
