@@ -7,7 +7,7 @@ use crate::ffmpeg::{ffmpeg, has_ffmpeg};
 use crate::samples::{Folder, film, tone, write};
 
 /// That it fails with one line that holds these words, and leaves the folder as it was.
-fn refused(folder: &Folder, input: &Path, output: &Path, options: &[&str], words: &[&str]) {
+pub fn refused(folder: &Folder, input: &Path, output: &Path, options: &[&str], words: &[&str]) {
     let before = folder.names();
     let done = unchanged(input, output, options);
     let errors = String::from_utf8(done.stderr).unwrap();
