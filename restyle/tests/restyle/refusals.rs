@@ -140,7 +140,10 @@ fn files_that_cannot_be_read() {
         }
     }
     std::fs::create_dir(folder.path("folder")).unwrap();
-    refused(&folder, &folder.path("folder"), &output, &[], &["folder"]);
+    let done = unchanged(&folder.path("folder"), &output, &[]);
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("has no files"), "{errors}");
 }
 
 #[test]
