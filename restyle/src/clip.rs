@@ -10,7 +10,7 @@ use crate::args::Args;
 use crate::container::Container;
 use crate::media::{self, Chapters, Media};
 use crate::output::Output;
-use crate::part::{Cut, Missed, Part, Times, Way};
+use crate::part::{Cut, Missed, Over, Part, Times, Way};
 use crate::playback::{self, Cutting, Ending};
 use crate::progress::{Progress, shown_name};
 use crate::reader::{self, Form, Waiting};
@@ -33,9 +33,11 @@ pub fn restyle(
     }
     let media = media::probe(input)?;
     let cut = cut(&media, args)?;
-    let length = cut.map_or(media.duration, |cut| {
-        cut.stop.or(media.duration).map(|stop| stop - cut.start)
-    });
+    let length = match cut {
+        None => media.duration,
+        // Where the length of the film is a guess, it may be less than the start.
+        Some(cut) => (cut.stop.or(media.duration)).and_then(|stop| stop.checked_sub(cut.start)),
+    };
     let progress = Progress::new(&shown_name(input), length, args.quiet);
 
     let film = Film {
@@ -188,10 +190,8 @@ fn cut(media: &Media, args: &Args) -> Result<Option<Cut>> {
     let start = shape.start.unwrap_or_default();
     // Of the others it is a guess.
     let duration = media.duration.filter(|_| media.seeks_exactly);
-    if let Some(duration) = duration
-        && start >= duration
-    {
-        bail!("it ends at {duration:.1}, before the start at {start:.1}");
+    if let Some(end) = duration.filter(|duration| start >= *duration) {
+        bail!(Over { end, start });
     }
     if shape.duration.is_some_and(gst::ClockTime::is_zero) {
         bail!("--duration must be longer than 0");

@@ -104,6 +104,11 @@ pub fn finish(path: &Path, tracks: &[Track]) -> io::Result<()> {
         .map(|part| part.content)
         .collect();
     for content in boxes {
+        if has_no_format(&index, content.clone()) {
+            // No player reads a file with such a track. This part is passed over.
+            index[content.start - 4..content.start].copy_from_slice(b"free");
+            continue;
+        }
         rename_title(&mut index, content.clone());
         mend_opus(&mut index, content.clone());
         let track = match handler(&index, content.clone()) {
@@ -239,6 +244,12 @@ fn length(index: &[u8], track: Range<usize>) -> Option<gst::ClockTime> {
     is_said
         .then(|| gst::ClockTime::SECOND.mul_div_floor(length, ticks.into()))
         .flatten()
+}
+
+/// Whether nothing was ever known of a track, as of one whose encoder was given nothing.
+fn has_no_format(index: &[u8], track: Range<usize>) -> bool {
+    let formats = find(index, track, &[*b"mdia", *b"minf", *b"stbl", *b"stsd"]);
+    formats.is_none_or(|formats| number(index, formats.start + 4) == 0)
 }
 
 /// Sets whether a track plays where nobody has chosen one.

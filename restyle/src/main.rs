@@ -61,6 +61,13 @@ fn main() -> ExitCode {
         [] => Ok(Vec::new()),
         paths => targets::plan(paths, args.output_folder.as_deref()),
     };
+    let targets = targets.and_then(|targets| {
+        if let Some(file) = args.style.saved_to() {
+            let model = args.style.settings.text("model");
+            targets::refuse_to_lose(&targets, model, file)?;
+        }
+        Ok(targets)
+    });
     let targets = match targets {
         Ok(targets) => targets,
         Err(error) => {

@@ -13,6 +13,7 @@ const TIMESTAMP_SCALE: u32 = 0x002a_d7b1;
 const DURATION: u32 = 0x4489;
 const TRACKS: u32 = 0x1654_ae6b;
 const TRACK: u32 = 0xae;
+const CODEC: u32 = 0x86;
 const IS_DEFAULT: u8 = 0x88;
 const VOID: u8 = 0xec;
 const CLUSTER: u32 = 0x1f43_b675;
@@ -47,6 +48,23 @@ pub fn beginning(path: &Path) -> io::Result<gst::ClockTime> {
         }
     }
     Ok(gst::ClockTime::ZERO)
+}
+
+/// Whether a file was written without going back to its beginning, as a stream: it has no index.
+pub fn is_stream(path: &Path) -> io::Result<bool> {
+    /// More than is written before a film.
+    const START: u64 = 1 << 12;
+    let mut header = Vec::new();
+    File::open(path)?.take(START).read_to_end(&mut header)?;
+    let segment = elements(&header, 0..header.len()).find(|part| part.id == SEGMENT);
+    // All bits set: the size is not known.
+    let size = segment.and_then(|it| header.get(it.start + 4..it.content.start));
+    Ok(size.is_some_and(|size| {
+        let [first, rest @ ..] = size else {
+            return false;
+        };
+        first.count_ones() == 8 - first.leading_zeros() && rest.iter().all(|byte| *byte == 0xff)
+    }))
 }
 
 /// The earliest time of the packets in a cluster.
@@ -129,9 +147,16 @@ fn number(bytes: &[u8]) -> u64 {
 }
 
 fn set_defaults(header: &mut [u8], content: Range<usize>, tracks: &[Track]) {
-    let entries: Vec<_> = elements(header, content)
-        .filter(|part| part.id == TRACK)
-        .collect();
+    let entries = elements(header, content).filter(|part| part.id == TRACK);
+    let has_codec = |entry: &Element| {
+        let mut parts = elements(header, entry.content.clone());
+        parts.any(|part| part.id == CODEC)
+    };
+    let (entries, unknown): (Vec<_>, Vec<_>) = entries.partition(has_codec);
+    for entry in unknown {
+        // Nothing was ever known of the track: its encoder was given nothing. This part is passed over.
+        header[entry.start] = VOID;
+    }
     for (entry, track) in entries.into_iter().zip(tracks) {
         if track.is_default {
             continue;
@@ -204,6 +229,23 @@ fn elements(bytes: &[u8], within: Range<usize>) -> impl Iterator<Item = Element>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_do_not_say_how_long_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("film");
+        let head = [0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67];
+        for (size, expected) in [
+            (&[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], true),
+            (&[0xff], true),
+            (&[0x01, 0, 0, 0, 0, 0, 0, 4], false),
+            (&[0x84], false),
+            (&[], false),
+        ] {
+            std::fs::write(&path, [&head[..], size, &[0xec, 0x82, 0, 0]].concat()).unwrap();
+            assert_eq!(is_stream(&path).unwrap(), expected, "{size:?}");
+        }
+    }
 
     #[test]
     fn the_flag_fits_where_the_size_was() {

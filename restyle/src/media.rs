@@ -105,9 +105,9 @@ pub fn probe(path: &Path) -> Result<Media> {
         // Those that nothing decodes have no name.
         .find(|stream| !stream.is_image() && stream.stream_id().is_some())
         .ok_or_else(|| no_video(&info))?;
-    let beginning = match is_in(&info, &MATROSKA) {
-        true => matroska::beginning(path)?,
-        false => gst::ClockTime::ZERO,
+    let (beginning, is_stream) = match is_in(&info, &MATROSKA) {
+        true => (matroska::beginning(path)?, matroska::is_stream(path)?),
+        false => (gst::ClockTime::ZERO, false),
     };
     Ok(Media {
         uri,
@@ -136,6 +136,7 @@ pub fn probe(path: &Path) -> Result<Media> {
         seeks_exactly: info.is_seekable()
             && seeks_exactly(&info, &video)
             && beginning.is_zero()
+            && !is_stream
             && !facts.is_fragmented,
     })
 }

@@ -51,6 +51,45 @@ impl Missed {
     pub const NAME: &str = "missed-part";
 }
 
+/// A film, or its picture, that ends before the part begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Over {
+    /// Its end.
+    pub end: gst::ClockTime,
+    /// The beginning of the part.
+    pub start: gst::ClockTime,
+}
+
+impl std::error::Error for Over {}
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { end, start } = self;
+        write!(f, "it ends at {end:.1}, before the start at {start:.1}")
+    }
+}
+
+impl Over {
+    const NAME: &str = "over-before-part";
+
+    /// The message in which an element tells of it.
+    pub fn to_structure(self) -> gst::Structure {
+        gst::Structure::builder(Self::NAME)
+            .field("end", self.end)
+            .field("start", self.start)
+            .build()
+    }
+
+    /// What such a message says; `None`: it is another.
+    pub fn of(message: &gst::StructureRef) -> Option<Self> {
+        (message.name() == Self::NAME).then_some(())?;
+        Some(Self {
+            end: message.get("end").ok()?,
+            start: message.get("start").ok()?,
+        })
+    }
+}
+
 impl std::error::Error for Missed {}
 
 impl fmt::Display for Missed {

@@ -134,6 +134,9 @@ pub fn prepare(decoder: &mut impl ImageDecoder) -> Result<Profile> {
     const LONGEST: u32 = SizeRequest::LONGEST;
     let broken = |error: ImageError| unreadable(&error);
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        bail!("it has {width}x{height} pixels");
+    }
     if width > LONGEST || height > LONGEST {
         bail!("it has {width}x{height} pixels; the most that is restyled is {LONGEST} a side");
     }
@@ -152,7 +155,7 @@ pub fn prepare(decoder: &mut impl ImageDecoder) -> Result<Profile> {
 
 /// Whether so much memory could be had; to be asked before it is, because to fail then ends the
 /// program.
-fn is_memory_left(bytes: u64) -> bool {
+pub fn is_memory_left(bytes: u64) -> bool {
     usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 

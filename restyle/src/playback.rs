@@ -7,10 +7,11 @@ use gst::MessageView;
 use gst::prelude::*;
 
 use crate::interruption::interrupted;
-use crate::part::Missed;
+use crate::part::{Missed, Over};
 use crate::progress::Progress;
 use crate::reader::Waiting;
 use crate::stall::Patience;
+use crate::track::Kind;
 use crate::writer::Writer;
 
 /// How it ended.
@@ -37,7 +38,8 @@ const BEAT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// found by seeking.
 pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
     let is_sought = cutting.is_some();
-    let ending = run_started(writer, cutting, progress);
+    let mut bus = Listener::new(writer, progress)?;
+    let ending = run_started(writer, cutting, &mut bus);
     if let Ok(Ending::Complete) = ending {
         progress.complete();
     }
@@ -47,6 +49,12 @@ pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Re
         if progress.frames() == 0 && is_sought {
             bail!(Missed);
         }
+        // Other streams may be longer than the picture.
+        if let Some(over) = bus.over
+            && writer.end_of(&[Kind::Audio, Kind::Subtitle]).is_zero()
+        {
+            bail!(over);
+        }
         if progress.frames() == 0 {
             bail!("it has no frame to restyle, or none in the part that was asked for");
         }
@@ -55,8 +63,11 @@ pub fn run(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Re
     ending
 }
 
-fn run_started(writer: &Writer, cutting: Option<Cutting>, progress: &Progress) -> Result<Ending> {
-    let mut bus = Listener::new(writer, progress)?;
+fn run_started(
+    writer: &Writer,
+    cutting: Option<Cutting>,
+    bus: &mut Listener<'_>,
+) -> Result<Ending> {
     if let Some(Cutting { gate, streams }) = cutting {
         writer.go(gst::State::Paused);
         let mut waiting = Vec::with_capacity(streams);
@@ -83,6 +94,8 @@ struct Listener<'a> {
     bus: gst::Bus,
     progress: &'a Progress,
     patience: Patience,
+    /// The picture was over before the part that is wanted.
+    over: Option<Over>,
 }
 
 impl<'a> Listener<'a> {
@@ -91,6 +104,7 @@ impl<'a> Listener<'a> {
             bus: writer.pipeline.bus().context("the pipeline has no bus")?,
             progress,
             patience: writer.stall.patience(),
+            over: None,
         })
     }
 
@@ -117,10 +131,16 @@ impl<'a> Listener<'a> {
                 self.progress.warn(warning.error().message());
                 Ok(None)
             }
-            MessageView::Application(told) => match told.structure() {
-                Some(what) if what.name() == Missed::NAME => bail!(Missed),
-                _ => Ok(None),
-            },
+            MessageView::Application(told) => {
+                let Some(what) = told.structure() else {
+                    return Ok(None);
+                };
+                if what.name() == Missed::NAME {
+                    bail!(Missed);
+                }
+                self.over = self.over.or_else(|| Over::of(what));
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }

@@ -1,6 +1,6 @@
 //! The settings of the automaton as options of the command line, in files, and in which order they win.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -37,6 +37,11 @@ impl Style {
         settings.take(&self.settings);
         self.settings = settings;
         Ok(())
+    }
+
+    /// The file that the settings are to be saved to, if any.
+    pub fn saved_to(&self) -> Option<&Path> {
+        self.save.as_deref()
     }
 
     /// Writes the settings to the file that they are to be saved to, if any.

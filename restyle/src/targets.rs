@@ -99,6 +99,27 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+/// Makes sure that a file of settings that is written replaces no file that is restyled, nor the model.
+///
+/// # Errors
+/// A sentence, when it would.
+pub fn refuse_to_lose(
+    targets: &[Target],
+    model: Option<&str>,
+    settings: &Path,
+) -> Result<(), String> {
+    let place = Place::of(settings);
+    let inputs = targets.iter().map(|target| target.input.as_path());
+    let read = inputs.chain(model.map(Path::new));
+    match read.into_iter().find(|read| Place::of(read) == place) {
+        Some(read) => Err(format!(
+            "{} is read and would be replaced by the file of settings",
+            read.display()
+        )),
+        None => Ok(()),
+    }
+}
+
 fn refuse_overlaps(targets: &[Target]) -> Result<(), String> {
     let inputs: HashMap<Place, &Path> = targets
         .iter()
@@ -227,6 +248,19 @@ mod tests {
         std::fs::remove_file(path("deeper/c.jpg")).unwrap();
         let empty = pairs(&[&deeper], Some("out")).unwrap_err();
         assert_eq!(empty, format!("the folder {deeper} has no files"));
+    }
+
+    #[test]
+    fn settings_are_not_saved_over_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let film = path("film.json");
+        let targets = plan(&[film.clone(), path("out.mp4")], None).unwrap();
+        assert!(refuse_to_lose(&targets, None, &film).is_err());
+        assert!(refuse_to_lose(&targets, None, &path("./film.json")).is_err());
+        let model = path("model.json");
+        assert!(refuse_to_lose(&targets, model.to_str(), &model).is_err());
+        assert!(refuse_to_lose(&targets, model.to_str(), &path("look.json")).is_ok());
     }
 
     #[test]

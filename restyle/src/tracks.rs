@@ -22,7 +22,9 @@ pub struct Route<'a> {
 impl Route<'_> {
     /// Adds a sound track.
     pub fn add_audio(&self, stream: &Stream) -> Result<()> {
-        match copied_audio(&stream.caps, &self.writer.accepted(Kind::Audio)) {
+        let container = self.writer.container;
+        let copied = copied_audio(&stream.caps, &self.writer.accepted(Kind::Audio));
+        match copied.filter(|_| !container.is_iso() || !is_too_fast(&stream.caps)) {
             Some(parser) => {
                 let pad = self.writer.add_track(Kind::Audio, 0)?;
                 let chain = match parser {
@@ -32,7 +34,7 @@ impl Route<'_> {
                 self.add(stream, Form::Compressed, &chain, &pad)
             }
             None => {
-                let encoder = elements::make_first(self.writer.container.audio_encoders())?;
+                let encoder = elements::make_first(container.audio_encoders())?;
                 let priming = priming(&encoder);
                 let pad = self.writer.add_track(Kind::Audio, priming)?;
                 let chain = [
@@ -117,6 +119,12 @@ fn copied_audio(caps: &gst::Caps, accepted: &gst::Caps) -> Option<Option<&'stati
         return unpacked.can_intersect(accepted).then_some(Some("aacparse"));
     }
     caps.can_intersect(accepted).then_some(None)
+}
+
+/// Whether there are more samples a second than the field that tells in files of the MP4 family holds.
+fn is_too_fast(caps: &gst::CapsRef) -> bool {
+    let rate = caps.structure(0).and_then(|it| it.get::<i32>("rate").ok());
+    rate.is_some_and(|rate| rate > i32::from(u16::MAX))
 }
 
 /// An element that turns subtitles with markup into plain ones.

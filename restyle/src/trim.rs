@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use gst::prelude::*;
 
 use crate::markup;
-use crate::part::{Cut, Missed, Part, Times, Way};
+use crate::part::{Cut, Missed, Over, Part, Times, Way};
 
 pub type Segment = gst::FormattedSegment<gst::ClockTime>;
 
@@ -39,6 +39,8 @@ enum Verdict {
     Pass,
     /// It passes, and this frame before it.
     PassAfter(gst::Buffer),
+    /// The same, and the picture was over before the part.
+    PassAfterTheLast(gst::Buffer, Over),
     Drop,
     /// It and all that follow are left out.
     End,
@@ -63,27 +65,34 @@ fn probe<T: Send + 'static>(
             _ => Verdict::Pass,
         };
         // Not locked any more: what is sent to the pad comes by here, too.
+        let mut pass_after = |frame| match pad.chain(frame) {
+            Ok(_) => gst::PadProbeReturn::Ok,
+            Err(error) => {
+                info.flow_res = Err(error);
+                gst::PadProbeReturn::Handled
+            }
+        };
         match verdict {
             Verdict::Pass => return gst::PadProbeReturn::Ok,
-            Verdict::PassAfter(frame) => match pad.chain(frame) {
-                Ok(_) => return gst::PadProbeReturn::Ok,
-                Err(error) => info.flow_res = Err(error),
-            },
+            Verdict::PassAfter(frame) => return pass_after(frame),
+            Verdict::PassAfterTheLast(frame, over) => {
+                tell(pad, over.to_structure());
+                return pass_after(frame);
+            }
             Verdict::Drop => {}
             // Demuxers that were told nothing go on to the end of the file.
             Verdict::End => {
                 pad.send_event(gst::event::Eos::new());
             }
-            Verdict::Missed => tell_missed(pad),
+            Verdict::Missed => tell(pad, gst::Structure::new_empty(Missed::NAME)),
         }
         gst::PadProbeReturn::Handled
     });
 }
 
-fn tell_missed(pad: &gst::Pad) {
+fn tell(pad: &gst::Pad, what: gst::Structure) {
     if let Some(element) = pad.parent_element() {
-        let missed = gst::Structure::new_empty(Missed::NAME);
-        let message = gst::message::Application::builder(missed).src(&element);
+        let message = gst::message::Application::builder(what).src(&element);
         // Only a pipeline that is being stopped does not listen.
         let _ = element.post_message(message.build());
     }
@@ -287,9 +296,23 @@ impl Frames {
             }
         }
         if event.type_() == gst::EventType::Eos && !self.has_begun {
-            return self.begin_before(self.timeline.cut.end);
+            let over = self.over();
+            return match (self.begin_before(self.timeline.cut.end), over) {
+                (Verdict::PassAfter(last), Some(over)) => Verdict::PassAfterTheLast(last, over),
+                (verdict, _) => verdict,
+            };
         }
         Verdict::Pass
+    }
+
+    /// Whether the picture was over before the part: its last frame was gone. One that does not say how long it
+    /// is shown stays.
+    fn over(&self) -> Option<Over> {
+        let last = self.shown_before.as_ref();
+        let last = last.filter(|_| !self.timeline.is_sought())?;
+        let start = self.timeline.cut.start;
+        let end = self.timeline.time(last.pts()?)? + last.duration()?;
+        (end + Self::ROUNDING < start).then_some(Over { end, start })
     }
 
     fn frame(&mut self, _: &gst::Pad, frame: &mut gst::Buffer) -> Verdict {

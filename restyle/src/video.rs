@@ -14,7 +14,7 @@ use crate::media::Media;
 use crate::progress::Progress;
 use crate::track::Kind;
 use crate::writer::Writer;
-use crate::{colorimetry, decoded};
+use crate::{colorimetry, decoded, picture};
 
 /// What the frames are like that come in.
 pub struct Incoming {
@@ -74,6 +74,7 @@ pub fn add(
     let sizes = encoder.sizes(&accepted);
     let (width, height, pixel_aspect) = picture_size(incoming, args.shape.size, &encoder, &sizes)?;
     encoder.check_size(writer.container, &sizes, (width, height))?;
+    check_memory(incoming, (width, height))?;
     encoder.configure(
         &args.encoding,
         f64::from(width) * f64::from(height) * frames_per_second(incoming.framerate),
@@ -88,6 +89,8 @@ pub fn add(
     }
     let scale = elements::make("videoscale")?;
     scale.set_property_from_str("method", "lanczos");
+    // A row that is one too many would be black.
+    scale.set_property("add-borders", false);
     let precise = caps_filter(&gst::Caps::new_any())?;
     let first = converter()?;
     // The way back takes the mean of four pixels; what was interpolated would not come back.
@@ -276,6 +279,24 @@ fn last_to_the_end(pad: &gst::Pad) {
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// # Errors
+/// When there is not enough memory for the frames that wait in queues and those that encoders look at before
+/// they write one.
+fn check_memory(incoming: &Incoming, (width, height): (u32, u32)) -> Result<()> {
+    const FRAMES: u64 = 9;
+    const BYTES: u64 = 4;
+    let pixels = |width: u32, height: u32| u64::from(width) * u64::from(height);
+    let most = pixels(width, height).max(pixels(incoming.width, incoming.height));
+    if !picture::is_memory_left(FRAMES * BYTES * most) {
+        bail!(
+            "there is not enough memory for a film of {}x{} pixels; --size makes it smaller",
+            incoming.width,
+            incoming.height
+        );
+    }
+    Ok(())
 }
 
 /// Frames a second where nothing says how many there are.

@@ -69,10 +69,8 @@ pub trait Engine: sealed::Sealed + Send {
     /// after some of the steps; elsewhere it may be any, and is to be started anew.
     fn set_cancel(&mut self, cancel: Cancel);
 
-    /// Moves the unfrozen channels along with the picture: every pixel takes over the state of the
-    /// place where `flow` says that it was, which is left as it is to the bit where nothing moves.
-    /// Where there is a painter, whole cells are moved, and how far they should have moved besides is
-    /// kept for it: to sample the state between cells again and again would melt what is painted.
+    /// Moves the unfrozen channels along with the picture: every pixel, or cell, takes over the state of
+    /// the place where `flow` says that it was, which is left as it is to the bit where nothing moves.
     ///
     /// Where the flow is not to be trusted ([`trust`] is below 1) the state starts anew, and then
     /// takes the steps of `growth` there alone; both are weighted by the distrust.

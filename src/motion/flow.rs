@@ -2,6 +2,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::plane::Plane;
 use crate::Size;
+use crate::cells::CellGrid;
 
 /// Motion from a frame to the one before it: where each pixel was.
 ///
@@ -144,18 +145,39 @@ impl Flow {
         dy: &mut [f32],
         confidence: &mut [f32],
     ) {
+        let row = [dx, dy, confidence].map(|values| &mut values[..size.width]);
+        self.write(y, size, 1.0, row);
+    }
+
+    /// The same at the centres of row `y` of the cells of a picture, with vectors in cells.
+    pub(crate) fn write_cells(
+        &self,
+        y: usize,
+        grid: &CellGrid,
+        dx: &mut [f32],
+        dy: &mut [f32],
+        confidence: &mut [f32],
+    ) {
+        let row = [dx, dy, confidence].map(|values| &mut values[..grid.cells().width]);
+        self.write(y, grid.picture(), grid.cell_size() as f32, row);
+    }
+
+    /// Looks up as many values of row `y` as there is room for, each `step` pixels of a picture of `size`
+    /// after the last, with vectors in units of that.
+    fn write(&self, y: usize, size: Size, step: f32, [dx, dy, confidence]: [&mut [f32]; 3]) {
         let [u, v] = &self.vectors;
         let [x_scale, y_scale] = self.scale(size);
         let place = |factor: usize| Place {
             arch: self.arch,
             y,
+            step,
             size,
             frame: self.size,
             factor,
         };
         let vectors = place(self.factor);
-        vectors.write_row(u, x_scale, dx);
-        vectors.write_row(v, y_scale, dy);
+        vectors.write_row(u, x_scale / step, dx);
+        vectors.write_row(v, y_scale / step, dy);
         place(self.confidence_factor).write_row(&self.confidence, 1.0, confidence);
     }
 
@@ -174,10 +196,12 @@ pub(super) fn ratio(frame: usize, picture: usize, factor: usize) -> f32 {
     frame as f32 / (picture * factor) as f32
 }
 
-/// Where a row of a picture lies on a grid of cells.
+/// Where a row of places in a picture lies on a grid of cells.
 struct Place {
     arch: Arch,
     y: usize,
+    /// Pixels of the picture from one place to the next, along x and y.
+    step: f32,
     size: Size,
     frame: Size,
     factor: usize,
@@ -187,16 +211,17 @@ impl Place {
     /// Interpolates a row and scales it.
     fn write_row(&self, grid: &Plane, scale: f32, out: &mut [f32]) {
         let cells = grid.size();
-        let at =
-            (self.y as f32 + 0.5) * ratio(self.frame.height, self.size.height, self.factor) - 0.5;
+        let ratio = |frame, picture| self.step * ratio(frame, picture, self.factor);
+        let at = (self.y as f32 + 0.5) * ratio(self.frame.height, self.size.height) - 0.5;
         let at = at.clamp(0.0, (cells.height - 1) as f32);
         let below = at - at.floor();
         self.arch.dispatch(Interpolate {
             rows: [at as isize, at as isize + 1].map(|y| grid.wide_row(y, 1)),
             weights: [scale * (1.0 - below), scale * below],
-            factor: (self.size.width == self.frame.width).then_some(self.factor),
-            ratio: ratio(self.frame.width, self.size.width, self.factor),
-            out: &mut out[..self.size.width],
+            factor: (self.step == 1.0 && self.size.width == self.frame.width)
+                .then_some(self.factor),
+            ratio: ratio(self.frame.width, self.size.width),
+            out,
         });
     }
 }
@@ -205,9 +230,9 @@ impl Place {
 struct Interpolate<'a> {
     rows: [&'a [f32]; 2],
     weights: [f32; 2],
-    /// Pixels for each cell, if it is a whole number of them.
+    /// Places for each cell, if it is a whole number of them.
     factor: Option<usize>,
-    /// Cells for each pixel.
+    /// Cells from one place to the next.
     ratio: f32,
     out: &'a mut [f32],
 }

@@ -214,3 +214,35 @@ fn what_is_transparent_lies_on_white() {
     let done = finish(command.args(options).spawn().unwrap());
     assert_eq!(done.status.code(), Some(1));
 }
+
+/// What has no pixels, or says that it has more than there is memory for, in a hundred bytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn sizes_that_cannot_be_are_refused() {
+    use crate::command::restyle_limited;
+
+    let folder = Folder::new();
+    for (width, height, limit, words) in [
+        (0, 0, "-v 8000000", "0x0 pixels"),
+        (0, 7, "-v 8000000", "0x7 pixels"),
+        (16_384, 16_384, "-v 6000000", "not enough memory"),
+    ] {
+        let input = folder.path("in.gif");
+        let [w, h] = [width, height].map(u16::to_le_bytes);
+        let start = [b"GIF89a", &w[..], &h, &[0x80, 0, 0], &[0; 3], &[0xff; 3]].concat();
+        // Two pictures of a pixel each, in the corner.
+        let delay = [0x21, 0xf9, 4, 0, 10, 0, 0, 0];
+        let pixel = [0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x4c, 1, 0];
+        let picture = [&delay[..], &pixel].concat();
+        write(&input, &[&start[..], &picture, &picture, b";"].concat());
+        for (output, words) in [("out.png", "in.gif: "), ("out.mp4", words)] {
+            let output = folder.path(output);
+            let mut command = restyle_limited(limit, [&input, &output]);
+            let done = finish(command.args(["--threads", "1"]).spawn().unwrap());
+            let errors = String::from_utf8(done.stderr).unwrap();
+            assert_eq!(done.status.code(), Some(1), "{errors}");
+            assert!(errors.contains(words), "{errors}");
+            assert_eq!(folder.names(), ["in.gif"]);
+        }
+    }
+}

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::command::{must, unchanged};
-use crate::ffmpeg::{ffmpeg, first_frame, has_ffmpeg, length, likeness, probe, times};
+use crate::ffmpeg::{
+    ffmpeg, first_frame, has_ffmpeg, length, likeness, probe, probe_stream, times,
+};
 use crate::samples::Folder;
 
 const PICTURE: &str = "-f lavfi -i testsrc2=s=96x64:r=10:d=4";
@@ -439,4 +441,76 @@ fn sound_is_kept_or_its_loss_is_said() {
             "{seconds}: {said}"
         );
     }
+}
+
+/// Formats whose sizes are even enlarge by a row and a column, and none of them is black.
+#[test]
+fn odd_sizes_are_filled_to_the_edge() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for (width, height) in [(101, 33), (33, 101), (64, 49), (63, 48)] {
+        let film = folder.path("in.webm");
+        ffmpeg(
+            &format!("-f lavfi -i color=white:s={width}x{height}:d=0.2 -c:v libvpx"),
+            &film,
+        );
+        for kind in ["mp4", "mkv"] {
+            let output = folder.path(&format!("out.{kind}"));
+            must(&film, &output, &["-y"]);
+            let darkest = first_frame(&output).into_iter().min().unwrap();
+            assert!(darkest > 240, "{width}x{height} to {kind}: {darkest}");
+        }
+    }
+}
+
+/// More samples a second than MP4 and QuickTime have room for.
+#[test]
+fn fast_sound_plays_at_its_speed() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for (name, rate) in [("in.mkv", 96_000), ("in.avi", 88_200), ("in.mkv", 192_000)] {
+        let film = folder.path(name);
+        let sound = format!("-f lavfi -i sine=d=1:r={rate} -c:a pcm_s16le");
+        ffmpeg(&format!("{PICTURE} {sound} -c:v libx264"), &film);
+        for kind in ["mov", "mp4"] {
+            let output = folder.path(&format!("out.{kind}"));
+            must(&film, &output, &["-y"]);
+            let sound = times(&output, "a");
+            let last = sound.last().unwrap() - sound[0];
+            assert!(
+                (0.9..1.1).contains(&last),
+                "{name}, {rate} to {kind}: {last}"
+            );
+            let found = probe_stream(&output, "a", "stream=sample_rate");
+            let found: u32 = found.trim().parse().unwrap();
+            assert!(
+                (44_100..=96_000).contains(&found),
+                "{name}, {rate}: {found}"
+            );
+        }
+    }
+}
+
+/// What was written as a stream has no index, and seeks end where no frame can be decoded.
+#[test]
+fn parts_of_matroska_streams_have_no_broken_frames() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let film = folder.path("in.mkv");
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=96x64:r=20:d=3 -c:v libx264 -g 40 -bf 0 -live 1 -cluster_time_limit 300",
+        &film,
+    );
+    let output = folder.path("out.mkv");
+    let options = ["-y", "--start", "1.5", "--duration", "0.4"];
+    must(&film, &output, &options);
+    assert_eq!(times(&output, "v").len(), 8);
+    let likeness = likeness(&film, 30..38, &output);
+    assert!(likeness > 25.0, "{likeness} dB");
 }

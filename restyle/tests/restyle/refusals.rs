@@ -7,7 +7,7 @@ use crate::ffmpeg::{ffmpeg, has_ffmpeg};
 use crate::samples::{Folder, film, tone, write};
 
 /// That it fails with one line that holds these words, and leaves the folder as it was.
-fn refused(folder: &Folder, input: &Path, output: &Path, options: &[&str], words: &[&str]) {
+pub fn refused(folder: &Folder, input: &Path, output: &Path, options: &[&str], words: &[&str]) {
     let before = folder.names();
     let done = unchanged(input, output, options);
     let errors = String::from_utf8(done.stderr).unwrap();
@@ -140,7 +140,10 @@ fn files_that_cannot_be_read() {
         }
     }
     std::fs::create_dir(folder.path("folder")).unwrap();
-    refused(&folder, &folder.path("folder"), &output, &[], &["folder"]);
+    let done = unchanged(&folder.path("folder"), &output, &[]);
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("has no files"), "{errors}");
 }
 
 #[test]

@@ -121,9 +121,17 @@ fn what_is_there_is_not_replaced_by_settings() {
     // A film is not taken for settings, whatever is said.
     let slip = ["--overwrite", "--save-settings", input.to_str().unwrap()];
     let (code, said) = run(&[&input, &output], &slip);
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("in.png is read and would be replaced"),
+        "{said}"
+    );
+    let other = folder.path("other.mp4");
+    let slip = ["--save-settings", other.to_str().unwrap()];
+    let (code, said) = run(&[&input, &output], &slip);
     assert_eq!(code, 1, "{said}");
     assert!(
-        said.contains("in.png") && said.contains("must end in .json"),
+        said.contains("other.mp4") && said.contains("must end in .json"),
         "{said}"
     );
     assert_eq!(std::fs::read(&input).unwrap(), before);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::command::must;
 use crate::ffmpeg::{assert_same, ffmpeg, has_ffmpeg, length, likeness, probe_stream, times};
+use crate::refusals::refused;
 use crate::samples::Folder;
 
 #[test]
@@ -202,6 +203,79 @@ fn a_part_after_the_last_frame_shows_it() {
             assert_eq!(times(&output, "v").len(), 1, "{name} to {kind}");
             let long = length(&output);
             assert!((1.8..2.2).contains(&long), "{name} to {kind}: {long}");
+        }
+    }
+}
+
+/// Whether or not the length of the film is known before it is read to its end.
+#[test]
+fn a_part_after_the_end_of_the_film_is_refused() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    let encodings = [
+        ("in.mp4", "-c:v libx264"),
+        ("part4.mp4", "-c:v mpeg4"),
+        (
+            "fragmented.mp4",
+            "-c:v libx264 -movflags frag_keyframe+empty_moov",
+        ),
+        ("in.mkv", "-c:v libx264"),
+        ("late.mkv", "-c:v libx264 -output_ts_offset 3"),
+        ("in.ts", "-c:v libx264"),
+        ("in.flv", "-c:v libx264"),
+        ("in.avi", "-c:v mpeg4"),
+        ("in.mpg", "-c:v mpeg2video"),
+        ("in.ogv", "-c:v libtheora"),
+    ];
+    for (name, encoding) in encodings {
+        for sound in ["", "-f lavfi -i sine=r=44100:d=2"] {
+            let film = folder.path(name);
+            ffmpeg(
+                &format!("-f lavfi -i testsrc2=s=96x64:r=25:d=2 {sound} {encoding}"),
+                &film,
+            );
+            for kind in ["mp4", "mkv"] {
+                let output = folder.path(&format!("out.{kind}"));
+                let words = ["it ends at 0:00:0", "before the start at 0:01:00"];
+                refused(&folder, &film, &output, &["--start", "60"], &words);
+            }
+        }
+    }
+}
+
+/// A track that is encoded anew and has nothing in the part.
+#[test]
+fn sound_that_ends_before_the_part_is_left_out() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = Folder::new();
+    for (name, sound) in [
+        ("pcm.mov", "pcm_s16le"),
+        ("vorbis.mkv", "libvorbis"),
+        ("flac.mkv", "flac"),
+        ("aac.ts", "aac"),
+        ("aac.mp4", "aac"),
+    ] {
+        let film = folder.path(name);
+        ffmpeg(
+            &format!(
+                "-f lavfi -i testsrc2=s=96x64:r=20:d=4 -f lavfi -i sine=d=1 -c:v libx264 -c:a {sound}"
+            ),
+            &film,
+        );
+        for kind in ["mp4", "mov", "mkv", "webm"] {
+            let output = folder.path(&format!("out.{kind}"));
+            must(&film, &output, &["-y", "--start", "2.5"]);
+            let what = format!("{name} to {kind}");
+            // Matroska rounds times, so that a frame may still be there at the start.
+            assert!((30..=31).contains(&times(&output, "v").len()), "{what}");
+            // A track without anything in it is one that players know.
+            let sound = probe_stream(&output, "a", "stream=codec_type,codec_name");
+            assert!(!sound.contains("unknown"), "{what}: {sound}");
+            assert!((length(&output) - 1.5).abs() < 0.06, "{what}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One row of the state, moved along with the picture.
 //!
-//! Every pixel takes over the state of the place that it was at, sampled by cubic convolution (Keys,
+//! Every pixel, or cell, takes over the state of the place that it was at, sampled by cubic convolution (Keys,
 //! "Cubic Convolution Interpolation for Digital Image Processing", 1981, which reproduces what lies
 //! on whole pixels exactly: what does not move stays as it is to the bit). Neighbours mostly come
 //! from neighbours, so a vector of pixels reads whole vectors of memory; those of its lanes that come
@@ -13,6 +13,7 @@ use super::grid::{Grid, HALO};
 use super::growth::{find_doubted, start_anew};
 use super::kernel::prefetch;
 use crate::Size;
+use crate::cells::CellGrid;
 use crate::engine::SHARPNESS;
 use crate::motion::Flow;
 
@@ -57,13 +58,23 @@ impl CarryScratch {
         }
     }
 
-    /// Looks the flow of row `y` of a state of `size` up, and gives its confidence.
-    pub(super) fn confidence(&mut self, flow: &Flow, y: usize, size: Size) -> &[f32] {
+    /// Looks the flow of row `y` of a state of `size` up, and gives its confidence. `lattice` is how
+    /// its cells lie, where they are not pixels.
+    fn confidence(
+        &mut self,
+        flow: &Flow,
+        y: usize,
+        size: Size,
+        lattice: Option<&CellGrid>,
+    ) -> &[f32] {
         self.resize(size.width);
         let Self {
             dx, dy, confidence, ..
         } = self;
-        flow.write_row(y, size, dx, dy, confidence);
+        match lattice {
+            Some(lattice) => flow.write_cells(y, lattice, dx, dy, confidence),
+            None => flow.write_row(y, size, dx, dy, confidence),
+        }
         confidence
     }
 }
@@ -74,6 +85,8 @@ const AHEAD: usize = 64;
 /// Computes row `y` of the moved state.
 pub(super) struct CarryRow<'a> {
     pub(super) flow: &'a Flow,
+    /// How the cells lie on the picture; none where they are its pixels.
+    pub(super) lattice: Option<&'a CellGrid>,
     pub(super) cells: &'a Grid,
     pub(super) frozen: &'a Grid,
     /// Of the noise that the state starts from where it cannot be moved.
@@ -95,6 +108,7 @@ impl WithSimd for CarryRow<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             flow,
+            lattice,
             cells,
             frozen,
             seed,
@@ -106,7 +120,8 @@ impl WithSimd for CarryRow<'_> {
         } = self;
         let size = cells.size();
         let stride = cells.stride();
-        find_doubted(scratch.confidence(flow, y, size), distrust, blocks);
+        let confidence = scratch.confidence(flow, y, size, lattice);
+        find_doubted(confidence, distrust, blocks);
         let CarryScratch {
             dx,
             dy,

@@ -13,7 +13,6 @@ mod operands;
 mod painter;
 mod painting;
 mod rule;
-mod shift;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,9 +38,8 @@ use grid::{Grid, HALO, fill_halo};
 use growth::{Blocks, GrowRow, Growing};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};
-use painting::{Lattice, Painting};
+use painting::Painting;
 use rule::Rule;
-use shift::{ShiftRow, ShiftScratch};
 
 /// Runs an automaton on the processor.
 pub struct CpuEngine {
@@ -65,7 +63,6 @@ pub struct CpuEngine {
     around: Growing,
     /// One for each thread; empty until the state is moved.
     carry_scratch: Vec<Mutex<CarryScratch>>,
-    shift_scratch: Vec<Mutex<ShiftScratch>>,
     /// What a model with a painter needs; then the state is that of cells.
     painting: Option<Painting>,
     resampler: Resampler,
@@ -127,7 +124,6 @@ impl CpuEngine {
             doubted: Growing::new(size),
             around: Growing::new(size),
             carry_scratch: (0..threads).map(|_| Mutex::default()).collect(),
-            shift_scratch: (0..threads).map(|_| Mutex::default()).collect(),
             painting,
             resampler: Resampler::new(),
             cancel: Cancel::default(),
@@ -362,12 +358,8 @@ impl Engine for CpuEngine {
             pool,
             frozen,
             cells,
-            painting,
             ..
         } = self;
-        if let Some(painting) = painting {
-            painting.lattice.shifts.reset();
-        }
         pool.install(|| {
             write_rows(cells, |y, channel, values| {
                 write_start(frozen, seed, channel, y, 0..values.len(), values);
@@ -394,7 +386,6 @@ impl Engine for CpuEngine {
                 doubted,
                 around,
                 carry_scratch,
-                shift_scratch,
                 painting,
                 ..
             } = self;
@@ -404,48 +395,24 @@ impl Engine for CpuEngine {
             let rows = rows.zip(doubted.blocks.rows_mut());
             let rows = rows.zip(doubted.shares.par_chunks_exact_mut(size.width));
             let rows = rows.enumerate();
-            if let Some(painting) = painting {
-                let Lattice { grid, shifts, .. } = &mut painting.lattice;
-                let grid = &*grid;
-                let (shifts_before, [dx, dy]) = shifts.both();
-                let next_shifts = dx
-                    .par_chunks_exact_mut(size.width)
-                    .zip(dy.par_chunks_exact_mut(size.width));
-                rows.zip(next_shifts)
-                    .for_each(|((y, ((next, blocks), distrust)), (dx, dy))| {
-                        let row = ShiftRow {
-                            flow,
-                            grid,
-                            cells,
-                            frozen,
-                            seed: growth.seed,
-                            y,
-                            next,
-                            shifts: shifts_before,
-                            next_shifts: [dx, dy],
-                            blocks,
-                            distrust,
-                            scratch: &mut of_this_thread(shift_scratch),
-                        };
-                        row.run();
-                    });
-                shifts.take_next();
+            let lattice = painting.as_ref().map(|painting| &painting.lattice.grid);
+            rows.for_each(|(y, ((next, blocks), distrust))| {
+                isa.run(CarryRow {
+                    flow,
+                    lattice,
+                    cells,
+                    frozen,
+                    seed: growth.seed,
+                    y,
+                    next,
+                    blocks,
+                    distrust,
+                    scratch: &mut of_this_thread(carry_scratch),
+                });
+            });
+            if lattice.is_some() {
                 doubted.widen(size, cells.border(), around);
                 std::mem::swap(doubted, around);
-            } else {
-                rows.for_each(|(y, ((next, blocks), distrust))| {
-                    isa.run(CarryRow {
-                        flow,
-                        cells,
-                        frozen,
-                        seed: growth.seed,
-                        y,
-                        next,
-                        blocks,
-                        distrust,
-                        scratch: &mut of_this_thread(carry_scratch),
-                    });
-                });
             }
             std::mem::swap(cells, next);
             (0..growth.steps).try_for_each(|_| self.grow())
@@ -521,9 +488,6 @@ impl Engine for CpuEngine {
         let frozen = self.frozen.channels();
         let channels = frozen + self.cells.channels();
         check_state(state, channels, size)?;
-        if let Some(painting) = &mut self.painting {
-            painting.lattice.shifts.reset();
-        }
         let row = |y: usize, channel| &state.channel(channel)[y * size.width..][..size.width];
         write_rows(&mut self.frozen, |y, channel, values| {
             values.copy_from_slice(row(y, channel));

@@ -10,7 +10,6 @@ use super::grid::Grid;
 use super::isa::Isa;
 use super::of_this_thread;
 use super::painter::{PackedPainter, PaintRow, PaintScratch, Place, ProjectRow};
-use super::shift::Shifts;
 use crate::Size;
 use crate::cells::{Axis, CellGrid, CellSource};
 use crate::frame::{Frame, FrameMut, Packing, vectorized};
@@ -32,8 +31,6 @@ pub(super) struct Lattice {
     stroke: f32,
     pub(super) grid: CellGrid,
     pub(super) source: CellSource,
-    /// How far off its cells the state is shown.
-    pub(super) shifts: Shifts,
     /// Where each column and each row of pixels lies among the cells.
     columns: Vec<Between>,
     rows: Vec<Between>,
@@ -51,7 +48,6 @@ impl Lattice {
         Self {
             stroke,
             source: CellSource::new(architecture.source, &grid),
-            shifts: Shifts::new(grid.cells()),
             columns: between(&grid.x, size.width),
             rows: between(&grid.y, size.height),
             projected: vec![0.0; projected * grid.cells().pixels()],
@@ -73,9 +69,6 @@ impl Lattice {
         let down = Between::new(&self.grid.y, other.y.centre(y));
         for (x, out) in out.iter_mut().enumerate() {
             let across = Between::new(&self.grid.x, other.x.centre(x));
-            let (column, row) = (across.nearest(count.width), down.nearest(count.height));
-            let [dx, dy] = [0, 1].map(|axis| self.shifts.row(axis, row)[column]);
-            let (across, down) = (across.moved(dx, count.width), down.moved(dy, count.height));
             let [above, below] = [down.before, down.after(count.height)].map(|row| {
                 let row = cells.pixels(row as usize, channel);
                 let (left, right) = (across.before, across.after(count.width));
@@ -92,9 +85,8 @@ struct Scratch {
     places: Vec<Place>,
     /// The frame and the coarse frame at each pixel: three rows of either.
     frame: [Vec<f32>; 6],
-    /// A row of values of cells, and how far off each pixel's state is shown, along x and y.
+    /// A row of values of cells.
     cells: Vec<f32>,
-    shifts: [Vec<f32>; 2],
     picture: [Vec<f32>; 3],
     paint: PaintScratch,
 }
@@ -193,7 +185,6 @@ impl Painting {
     fn find_row(&self, frozen: &Grid, y: usize, scratch: &mut Scratch) {
         let Lattice {
             grid,
-            shifts,
             columns,
             rows,
             ..
@@ -202,14 +193,13 @@ impl Painting {
             places,
             frame,
             cells,
-            shifts: shifted,
             picture,
             ..
         } = scratch;
         let size = grid.picture();
         let count = grid.cells();
         places.resize(size.width, Place::default());
-        for values in frame.iter_mut().chain(&mut *shifted).chain(picture) {
+        for values in frame.iter_mut().chain(picture) {
             values.resize(size.width, 0.0);
         }
         let (film, coarse) = frame.split_at_mut(3);
@@ -221,22 +211,8 @@ impl Painting {
             let of = |y| frozen.pixels(y, colour);
             write_sampled(columns, rows[y], count, of, cells, values);
         }
-        if shifts.are_zero() {
-            let down = rows[y];
-            for (place, across) in places.iter_mut().zip(columns) {
-                *place = Place::new([*across, down], count);
-            }
-        } else {
-            for (axis, values) in shifted.iter_mut().enumerate() {
-                let of = |y| shifts.row(axis, y);
-                write_sampled(columns, rows[y], count, of, cells, values);
-            }
-            let shifted = shifted[0].iter().zip(&shifted[1]);
-            for ((place, across), (dx, dy)) in places.iter_mut().zip(columns).zip(shifted) {
-                let across = across.moved(*dx, count.width);
-                let down = rows[y].moved(*dy, count.height);
-                *place = Place::new([across, down], count);
-            }
+        for (place, across) in places.iter_mut().zip(columns) {
+            *place = Place::new([*across, rows[y]], count);
         }
     }
 }
@@ -258,34 +234,9 @@ impl Between {
         }
     }
 
-    /// Between those of `count` cells whose state is shown here, if it is shown by `shift` further on.
-    #[inline(always)]
-    fn moved(self, shift: f32, count: usize) -> Self {
-        let on = self.on - shift;
-        let whole = on.floor();
-        let (before, last) = (self.before as i32 + whole as i32, count as i32 - 1);
-        let on = match before {
-            before if before < 0 || before >= last => 0.0,
-            _ => on - whole,
-        };
-        Self {
-            before: before.clamp(0, last) as u32,
-            on,
-        }
-    }
-
     #[inline(always)]
     fn between(self, before: f32, after: f32) -> f32 {
         before + (after - before) * self.on
-    }
-
-    fn nearest(self, count: usize) -> usize {
-        let nearest = if self.on < 0.5 {
-            self.before
-        } else {
-            self.after(count)
-        };
-        nearest as usize
     }
 
     #[inline(always)]

@@ -36,6 +36,7 @@ pub struct Vgg {
     layers: Vec<(usize, bool, Tensor, Tensor)>,
     mean: Tensor,
     deviation: Tensor,
+    repeats_edges: bool,
 }
 
 impl Vgg {
@@ -87,7 +88,18 @@ impl Vgg {
             layers,
             mean: constant([0.485, 0.456, 0.406]),
             deviation: constant([0.229, 0.224, 0.225]),
+            repeats_edges: false,
         })
+    }
+
+    /// With the edges of pictures and features repeated beyond them, instead of the zeros that the network was
+    /// trained with. A frame of zeros around pictures has features of its own, and what is trained to
+    /// have a style's features draws a seam along the edges to have these, too.
+    pub fn repeating_edges(self) -> Self {
+        Self {
+            repeats_edges: true,
+            ..self
+        }
     }
 
     /// Whether the file goes as far as the rectified features of this index.
@@ -114,7 +126,13 @@ impl Vgg {
             if *pooled {
                 values = values.max_pool2d(2, 2, 0, 1, false);
             }
-            values = values.conv2d(weight, Some(bias), 1, 1, 1, 1).relu();
+            let padding = if self.repeats_edges {
+                values = values.replication_pad2d([1; 4]);
+                0
+            } else {
+                1
+            };
+            values = values.conv2d(weight, Some(bias), 1, padding, 1, 1).relu();
             if rectifiers.contains(&(index + 1)) {
                 features.push((index + 1, values.shallow_clone()));
             }

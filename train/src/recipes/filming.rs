@@ -9,8 +9,8 @@ use crate::data::motion::Shot;
 use crate::losses::terms::temporal;
 use crate::recipes::style::Extent;
 use crate::rule::automaton::{Automaton, Canvas, Rule, unfrozen};
-use crate::rule::rollout::{Change, Growth, Sampling, Segment, sample};
-use crate::rule::shift::Moved;
+use crate::rule::rollout::{Change, Growth, Segment, sample};
+use crate::rule::warp::Warp;
 use crate::training::pool::{Entry, Pool};
 use nca::model::Playback;
 
@@ -41,8 +41,6 @@ pub struct Batch {
     states: Tensor,
     shots: Vec<Shot>,
     stroke: f32,
-    /// For each state, how many cells further the content of each is to be shown: 2 x h x w.
-    shifts: Vec<Vec<f32>>,
 }
 
 /// What the frames of a rollout were.
@@ -108,33 +106,21 @@ impl Filming {
         let size = self.extent.size;
         let mut shots: Vec<_> = (0..fresh).map(|_| self.content.shot(rng, size)).collect();
         let mut states = Vec::new();
-        let mut shifts = Vec::new();
         if fresh > 0 {
             let start = rule.automaton().start(&self.frames(&shots), stroke);
             // Part of the warm-up, so that training sees all ages.
             let steps = rng.random_range(0..=self.playback.warmup * 2 / 3);
-            shifts.resize_with(fresh, || None);
             states.push(rule.steps(&start, steps));
         }
         for entry in old {
             states.push(entry.state.unsqueeze(0));
-            shifts.push(entry.shifts);
             shots.push(match entry.shot {
                 Some(shot) if !rng.random_bool(CUT) => shot,
                 _ => self.content.shot(rng, size),
             });
         }
-        let states = Tensor::cat(&states, 0);
-        let cells = (2 * states.size()[2] * states.size()[3]) as usize;
-        let shifts = shifts
-            .into_iter()
-            .map(|shifts: Option<Tensor>| match shifts {
-                Some(shifts) => values(&shifts),
-                None => vec![0.0; cells],
-            });
         Batch {
-            shifts: shifts.collect(),
-            states,
+            states: Tensor::cat(&states, 0),
             shots,
             stroke,
         }
@@ -186,28 +172,23 @@ impl Filming {
             let start = automaton.start(&frames, batch.stroke);
             let mut grids = Vec::new();
             let mut covered = Vec::new();
-            let mut sampling = Sampling::Bicubic;
             let mut uncovered = Vec::new();
             for (i, followed) in followed.iter().enumerate() {
                 let flow = followed.then(|| batch.shots[i].flow(&previous[i], size, size));
-                let moved = Moved::along(flow, [size; 2], cells.as_deref(), &mut batch.shifts[i]);
-                sampling = moved.sampling;
-                uncovered.extend(moved.is_uncovered.then_some(i as i64));
-                grids.push(moved.grid.to(automaton.device()));
-                covered.push(moved.covered.to(automaton.device()));
+                let warp = Warp::along(flow, [size; 2], cells.as_deref());
+                uncovered.extend(warp.is_uncovered.then_some(i as i64));
+                grids.push(warp.grid.to(automaton.device()));
+                covered.push(warp.covered.to(automaton.device()));
             }
             let is_skipped = cells.is_some() && rng.random_bool(SKIPPED);
             segments.push(Segment {
                 change: Some(Change {
                     source: start.narrow(1, 0, frozen),
                     grid: Tensor::cat(&grids, 0),
-                    sampling,
+                    border: automaton.architecture().border,
                     covered: Tensor::cat(&covered, 0),
                     fresh: start.narrow(1, frozen, updated),
-                    growth: Growth {
-                        states: uncovered,
-                        steps: self.playback.warmup,
-                    },
+                    growth: Growth::of(automaton, uncovered, self.playback.warmup),
                 }),
                 steps: match is_skipped {
                     true => 0,
@@ -239,29 +220,18 @@ impl Filming {
         let canvas = Canvas {
             frames: frames.shallow_clone(),
             stroke: batch.stroke,
-            shifts: None,
         };
         rule.picture(&unfrozen(automaton, &state), Some(&canvas))
     }
 
     /// Puts the states back as they have become.
     pub fn put(&mut self, batch: Batch, end: &Tensor, rng: &mut ChaCha8Rng) {
-        let Batch {
-            shots,
-            stroke,
-            shifts,
-            ..
-        } = batch;
-        let (rows, columns) = (end.size()[2], end.size()[3]);
-        let entries = shots.into_iter().zip(shifts).enumerate();
-        let entries = entries.map(|(i, (shot, shifts))| Entry {
+        let Batch { shots, stroke, .. } = batch;
+        let entries = shots.into_iter().enumerate();
+        let entries = entries.map(|(i, shot)| Entry {
             state: end.get(i as i64).copy(),
             shot: Some(shot),
             stroke,
-            shifts: shifts
-                .iter()
-                .any(|shift| *shift != 0.0)
-                .then(|| Tensor::from_slice(&shifts).reshape([2, rows, columns])),
         });
         self.pool.put(entries.collect::<Vec<_>>(), rng);
     }
@@ -304,13 +274,8 @@ impl Filming {
 
 /// What is painted on, where there is a painter.
 fn canvas(automaton: &Automaton, batch: &Batch, frames: Tensor) -> Option<Canvas> {
-    let size = frames.size();
-    let cells = automaton.cells([size[2] as usize, size[3] as usize], batch.stroke)?;
-    let [rows, columns] = cells.count().map(|n| n as i64);
-    let shifts = Tensor::from_slice(&batch.shifts.concat());
-    let shifts = shifts.reshape([-1, 2, rows, columns]);
-    Some(Canvas {
-        shifts: Some(shifts.to(frames.device())),
+    let has_painter = automaton.architecture().painter.is_some();
+    has_painter.then_some(Canvas {
         frames,
         stroke: batch.stroke,
     })
@@ -320,9 +285,4 @@ fn mask(inside: &[f32], size: usize) -> Tensor {
     Tensor::from_slice(inside)
         .to_kind(Kind::Float)
         .reshape([1, 1, size as i64, size as i64])
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    let flat = tensor.to(tch::Device::Cpu).contiguous().flatten(0, -1);
-    Vec::try_from(flat).expect("shifts are float32")
 }

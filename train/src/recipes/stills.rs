@@ -54,7 +54,6 @@ impl Stills {
             state: states.get(i).copy(),
             shot: None,
             stroke: 1.0,
-            shifts: None,
         });
         self.pool.put(entries.collect::<Vec<_>>(), rng);
     }
@@ -80,7 +79,6 @@ impl Stills {
             state: automaton.start(&frame, 1.0).squeeze_dim(0),
             shot: None,
             stroke: 1.0,
-            shifts: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::data::motion::Shot;
 use crate::losses::terms::fine_detail;
 use crate::rule::automaton::{Automaton, Canvas, Rule, unfrozen};
 use crate::rule::rollout::{Change, Growth, sample};
-use crate::rule::shift::Moved;
+use crate::rule::warp::Warp;
 use nca::model::Playback;
 
 /// Frames of the clip that steadiness is measured on.
@@ -161,8 +161,6 @@ pub struct Clip<'a> {
     playback: Playback,
     state: Tensor,
     frame: Tensor,
-    /// How many cells further the content of each is to be shown.
-    shifts: Vec<f32>,
     /// The frame that is shown.
     pub shot: Shot,
 }
@@ -175,7 +173,6 @@ impl<'a> Clip<'a> {
         Self {
             rule,
             playback,
-            shifts: vec![0.0; (2 * state.size()[2] * state.size()[3]) as usize],
             state,
             frame: frame.shallow_clone(),
             shot,
@@ -184,12 +181,9 @@ impl<'a> Clip<'a> {
 
     /// What is shown: 1 x 3 x H x W in [0, 1].
     pub fn picture(&self) -> Tensor {
-        let (rows, columns) = (self.state.size()[2], self.state.size()[3]);
-        let shifts = Tensor::from_slice(&self.shifts).reshape([1, 2, rows, columns]);
         let canvas = Canvas {
             frames: self.frame.shallow_clone(),
             stroke: 1.0,
-            shifts: Some(shifts.to(self.frame.device())),
         };
         let unfrozen = unfrozen(self.rule.automaton(), &self.state);
         self.rule.picture(&unfrozen, Some(&canvas)).clamp(0.0, 1.0)
@@ -204,17 +198,18 @@ impl<'a> Clip<'a> {
         let frozen = automaton.architecture().frozen() as i64;
         let flow = follow.then(|| shot.flow(&self.shot, width, height));
         let cells = automaton.cells([height, width], 1.0);
-        let moved = Moved::along(flow, [height, width], cells.as_deref(), &mut self.shifts);
+        let warp = Warp::along(flow, [height, width], cells.as_deref());
         let change = Change {
             source: start.narrow(1, 0, frozen),
-            grid: moved.grid.to(automaton.device()),
-            sampling: moved.sampling,
-            covered: moved.covered.to(automaton.device()),
+            grid: warp.grid.to(automaton.device()),
+            border: automaton.architecture().border,
+            covered: warp.covered.to(automaton.device()),
             fresh: unfrozen(automaton, &start),
-            growth: Growth {
-                states: moved.is_uncovered.then_some(0).into_iter().collect(),
-                steps: self.playback.warmup,
-            },
+            growth: Growth::of(
+                automaton,
+                warp.is_uncovered.then_some(0).into_iter().collect(),
+                self.playback.warmup,
+            ),
         };
         self.state = change.follow(self.rule, &self.state);
         self.shot = shot;

@@ -30,7 +30,6 @@ pub fn stills(automaton: &Automaton, playback: Playback, content: &Content) -> R
         let canvas = Canvas {
             frames: picture.shallow_clone(),
             stroke: 1.0,
-            shifts: None,
         };
         let mut row = vec![picture];
         for steps in [playback.warmup, LATER] {

@@ -298,9 +298,6 @@ pub struct Canvas {
     pub frames: Tensor,
     /// Size of the strokes.
     pub stroke: f32,
-    /// How many cells further the content of each is to be shown, along y and x, B x 2 x n x m; `None`: it
-    /// is where it is.
-    pub shifts: Option<Tensor>,
 }
 
 /// An automaton's rule with its parameters as they were when it was made.
@@ -424,10 +421,7 @@ impl Rule<'_> {
         let Some((canvas, cells)) = of_canvas else {
             return colours(unfrozen);
         };
-        let sampled = match &canvas.shifts {
-            Some(shifts) => cells.sample_shifted(unfrozen, shifts),
-            None => cells.sample(unfrozen),
-        };
+        let sampled = cells.sample(unfrozen);
         let film = &canvas.frames - 0.5;
         let detail = (&film - cells.sample(&cells.means(&film))) * 2.0;
         let mut values = Tensor::cat(&[&sampled, &film, &detail], 1);

@@ -71,11 +71,6 @@ impl Cells {
         self.count
     }
 
-    /// The pixel that the middle of a cell lies in, along an axis: 0 for y, 1 for x.
-    pub fn middle(&self, axis: usize, cell: usize) -> usize {
-        (((cell as f64 + 0.5) * self.k) as usize).min(self.picture[axis] - 1)
-    }
-
     /// Means of pictures over the cells: B x C x H x W becomes B x C x n x m.
     pub fn means(&self, pictures: &Tensor) -> Tensor {
         let [rows, columns] = &self.areas;
@@ -85,21 +80,6 @@ impl Cells {
     /// The values of cells, B x C x n x m, at all pixels, bilinearly: B x C x H x W.
     pub fn sample(&self, values: &Tensor) -> Tensor {
         sample(values, &self.places)
-    }
-
-    /// The same where the content of each cell is to be shown so many cells further along y and x:
-    /// B x 2 x n x m.
-    pub fn sample_shifted(&self, values: &Tensor, shifts: &Tensor) -> Tensor {
-        let at_pixels = self.sample(shifts);
-        let [rows, columns] = self.count.map(|n| 2.0 / n as f64);
-        let offsets = Tensor::stack(
-            &[
-                at_pixels.select(1, 1) * columns,
-                at_pixels.select(1, 0) * rows,
-            ],
-            3,
-        );
-        sample(values, &(&self.places - offsets))
     }
 
     /// What cells see of pictures B x 3 x H x W in [0, 1]: B x F x n x m.

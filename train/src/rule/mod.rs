@@ -4,4 +4,4 @@ pub mod automaton;
 pub mod cells;
 mod fused;
 pub mod rollout;
-pub mod shift;
+pub mod warp;

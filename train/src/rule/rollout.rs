@@ -6,7 +6,9 @@
 
 use tch::{Kind, Tensor};
 
-use crate::rule::automaton::{Canvas, Gradients, Rule, Sums, unfrozen};
+use crate::rule::automaton::{Automaton, Canvas, Gradients, Rule, Sums, unfrozen};
+use crate::rule::warp::warp;
+use nca::model::Border;
 
 /// Steps on one frame.
 pub struct Segment {
@@ -24,8 +26,8 @@ pub struct Change {
     pub source: Tensor,
     /// Where the state comes from, as grid_sample takes it, B x h x w x 2.
     pub grid: Tensor,
-    /// How the unfrozen channels are sampled there.
-    pub sampling: Sampling,
+    /// What lies beyond the edge of the state.
+    pub border: Border,
     /// 1 where the state comes from somewhere, 0 where it is uncovered: B x 1 x H x W.
     pub covered: Tensor,
     /// What the unfrozen channels start from where it is uncovered: B x (C-F) x H x W.
@@ -42,25 +44,29 @@ pub struct Growth {
     pub states: Vec<i64>,
     /// How many steps.
     pub steps: u32,
+    /// How far around what is uncovered the other cells take these steps with it.
+    pub ring: usize,
 }
 
-/// How a state is moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sampling {
-    /// Between pixels, as the stylizer does when it follows motion.
-    Bicubic,
-    /// By whole cells, where a painter makes up for the rest.
-    Nearest,
+impl Growth {
+    /// Of those states of a batch, over so many steps.
+    pub fn of(automaton: &Automaton, states: Vec<i64>, steps: u32) -> Self {
+        /// As in the engines.
+        const RING: usize = 2;
+        let has_painter = automaton.architecture().painter.is_some();
+        let ring = if has_painter { RING } else { 0 };
+        Self {
+            states,
+            steps,
+            ring,
+        }
+    }
 }
 
 impl Change {
     /// The unfrozen channels, B x (C-F) x h x w, as they are before the steps.
     pub fn apply(&self, unfrozen: &Tensor) -> Tensor {
-        const NEAREST: i64 = 1;
-        let moved = match self.sampling {
-            Sampling::Bicubic => sample(unfrozen, &self.grid),
-            Sampling::Nearest => unfrozen.grid_sampler_2d(&self.grid, NEAREST, BORDER, false),
-        };
+        let moved = warp(unfrozen, &self.grid, self.border);
         &self.covered * moved + (1.0 - &self.covered) * &self.fresh
     }
 
@@ -87,24 +93,21 @@ impl Change {
 
     /// 1 where states are what was moved, and take no steps with what grows: B x 1 x h x w.
     fn settled(&self) -> Tensor {
-        /// How far around cells that start anew the others grow with them, as in the engines.
-        const RING: i64 = 2;
-        if self.sampling == Sampling::Bicubic || !self.grows() {
+        let ring = self.growth.ring as i64;
+        if ring == 0 || !self.grows() {
             return self.covered.shallow_clone();
         }
-        let width = [2 * RING + 1; 2];
+        let width = [2 * ring + 1; 2];
         let uncovered: Tensor = 1.0 - &self.covered;
-        let growing = uncovered.max_pool2d(width, [1; 2], [RING; 2], [1; 2], false);
+        let growing = uncovered.max_pool2d(width, [1; 2], [ring; 2], [1; 2], false);
         1.0 - growing
     }
 }
 
-/// Of grid_sample: what lies beyond the edge is the nearest.
-const BORDER: i64 = 1;
-
-/// Samples B x C x H x W bicubically; beyond the edge lies the nearest pixel.
+/// Samples pictures, B x C x H x W, bicubically; beyond the edge lies the nearest pixel.
 pub fn sample(values: &Tensor, grid: &Tensor) -> Tensor {
     const BICUBIC: i64 = 2;
+    const BORDER: i64 = 1;
     values.grid_sampler_2d(grid, BICUBIC, BORDER, false)
 }
 

@@ -38,8 +38,8 @@ pub struct Progress {
     pub strokes: Vec<f32>,
 }
 
-/// Progress and tensors: parameters by their names, `adam.N.mean` and `adam.N.square`, `pool.N` and
-/// `pool.N.shifts`.
+/// Progress and tensors: parameters by their names, `adam.N.mean` and `adam.N.square`, and
+/// `pool.N`.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// Where the run stands.

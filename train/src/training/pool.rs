@@ -16,8 +16,6 @@ pub struct Entry {
     pub shot: Option<Shot>,
     /// Size of its strokes.
     pub stroke: f32,
-    /// How many cells further the content of each is to be shown: 2 x h x w; `None`: it is where it is.
-    pub shifts: Option<Tensor>,
 }
 
 /// A pool of states, after Mordvintsev et al., "Growing Neural Cellular Automata" (Distill 2020).

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tch::Tensor;
 
 use crate::TrainError;
 use crate::recipes::recipe::{Losses, Recipe};
@@ -181,9 +180,6 @@ impl Trainer {
         let entries = self.recipe.pool().entries();
         for (i, entry) in entries.iter().enumerate() {
             tensors.insert(format!("pool.{i}"), entry.state.shallow_clone());
-            if let Some(shifts) = &entry.shifts {
-                tensors.insert(format!("pool.{i}.shifts"), shifts.shallow_clone());
-            }
         }
         let strokes = entries.iter().map(|entry| entry.stroke).collect();
         let shots = entries.iter().map(|entry| entry.shot.clone()).collect();
@@ -232,9 +228,6 @@ impl Trainer {
                 state: tensor(&format!("pool.{i}"))?.shallow_clone(),
                 shot: shot.clone(),
                 stroke: progress.strokes.get(i).copied().unwrap_or(1.0),
-                shifts: tensor(&format!("pool.{i}.shifts"))
-                    .ok()
-                    .map(Tensor::shallow_clone),
             })
         });
         let entries = entries.collect::<Result<_, _>>()?;

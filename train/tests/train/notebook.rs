@@ -52,6 +52,22 @@ fn features() {
     }
 }
 
+/// One colour is one colour up to the edge, if no frame of zeros is around it.
+#[test]
+fn edges_can_be_repeated() {
+    let grey = Tensor::full([1, 3, 64, 64], 0.3, (Kind::Float, Device::Cpu));
+    let spread = |network: &Vgg| {
+        let features = network.features(&grey, &[1, 6, 11, 20, 29]);
+        let spreads = features.iter().map(|(_, values)| {
+            let (most, least) = (values.amax([2, 3], false), values.amin([2, 3], false));
+            (most - least).max().double_value(&[])
+        });
+        spreads.fold(0.0, f64::max)
+    };
+    assert!(spread(&vgg()) > 0.1);
+    assert!(spread(&vgg().repeating_edges()) < 1e-4);
+}
+
 type Loss<'a> = &'a dyn Fn(&Tensor) -> Tensor;
 
 #[test]

@@ -10,7 +10,7 @@ use nca::{Size, State};
 use nca_train::data::motion::Shot;
 use nca_train::rule::automaton::{Automaton, Canvas, Initialisation, unfrozen};
 use nca_train::rule::rollout::{Change, Growth as Grown, Rollout, Segment};
-use nca_train::rule::shift::Moved;
+use nca_train::rule::warp::Warp;
 use nca_train::training::optimizer::Adam;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -79,54 +79,50 @@ fn cells_and_pictures_agree_with_the_goldens() {
         same(what, &source, &at.narrow(1, 0, frozen), 1e-5);
         // Half a value of eight bits, and rounding.
         let shown = 0.51 / 255.0 + 1e-3;
-        let (rows, columns) = (at.size()[2], at.size()[3]);
-        let mut shifts = vec![0.0; (2 * rows * columns) as usize];
-        let look = |key: &str, frame: &Tensor, state: &Tensor, shifts: &[f32]| {
+        let look = |key: &str, frame: &Tensor, state: &Tensor| {
             let canvas = Canvas {
                 frames: frame.shallow_clone(),
                 stroke,
-                shifts: Some(Tensor::from_slice(shifts).reshape([1, 2, rows, columns])),
             };
             let found = rule.picture(&unfrozen(&automaton, state), Some(&canvas));
             let what = format!("{what}: {key}");
             same(&what, &found.clamp(0.0, 1.0), &picture(&golden, key), shown);
         };
-        look("rgb0", &frames[0], &at, &shifts);
+        look("rgb0", &frames[0], &at);
         at = rule.steps(&at, 1);
         same(what, &at, &state(&golden, "state1"), 1e-4);
         at = rule.steps(&at, 31);
         same(what, &at, &state(&golden, "state32"), 1e-3);
-        look("rgb32", &frames[0], &at, &shifts);
+        look("rgb32", &frames[0], &at);
 
         // The picture came from so many pixels away.
         let [height, width] = [frames[0].size()[2], frames[0].size()[3]].map(|n| n as usize);
         let cells = automaton.cells([height, width], stroke).unwrap();
         let mut flow = Shot::still_grid(width, height);
-        // A little more, so that halves of cells are rounded as they are without rounding errors.
         for at in flow.chunks_exact_mut(2) {
-            at[0] += 2.0 * (pan[1] + 1e-4) / width as f32;
-            at[1] += 2.0 * (pan[0] + 1e-4) / height as f32;
+            at[0] += 2.0 * pan[1] / width as f32;
+            at[1] += 2.0 * pan[0] / height as f32;
         }
-        let mut follow = |at: &Tensor, frame: &Tensor| {
+        let follow = |at: &Tensor, frame: &Tensor| {
             let flow = (flow.clone(), vec![1.0; width * height]);
-            let moved = Moved::along(Some(flow), [height, width], Some(&cells), &mut shifts);
+            let warp = Warp::along(Some(flow), [height, width], Some(&cells));
             let change = Change {
                 source: automaton.source(frame, stroke),
                 fresh: unfrozen(&automaton, at).zeros_like(),
-                grid: moved.grid,
-                sampling: moved.sampling,
-                covered: moved.covered,
+                grid: warp.grid,
+                border: model.architecture.border,
+                covered: warp.covered,
                 growth: Grown::default(),
             };
             let moved = change.apply(&unfrozen(&automaton, at));
-            (Tensor::cat(&[&change.source, &moved], 1), shifts.clone())
+            Tensor::cat(&[&change.source, &moved], 1)
         };
-        let (moved, shifts) = follow(&at, &frames[1]);
+        let moved = follow(&at, &frames[1]);
         same(what, &moved, &state(&golden, "moved"), 1e-3);
-        look("rgb-moved", &frames[1], &moved, &shifts);
-        let (moved, shifts) = follow(&rule.steps(&moved, 2), &frames[2]);
+        look("rgb-moved", &frames[1], &moved);
+        let moved = follow(&rule.steps(&moved, 2), &frames[2]);
         same(what, &moved, &state(&golden, "skipped"), 1e-3);
-        look("rgb-skipped", &frames[2], &moved, &shifts);
+        look("rgb-skipped", &frames[2], &moved);
     }
 }
 
@@ -188,7 +184,6 @@ fn the_engine_shows_what_the_trainer_shows() {
             let frames = pixels(&frame);
             tch::manual_seed(3);
             let start = automaton.start(&frames, stroke);
-            let (rows, columns) = (start.size()[2], start.size()[3]);
             let engine = CpuEngine::with_isa(&model, frame.size, 1, Isa::detect());
             let mut engine = engine.unwrap();
             engine.set_stroke(stroke).unwrap();
@@ -201,8 +196,7 @@ fn the_engine_shows_what_the_trainer_shows() {
             let off = distance(&state, &tensor_of(&engine.state().unwrap()));
             assert!(off < MOST, "{what}: the state is off by {off:e}");
 
-            // Moved by parts of a cell, none of them a half, which either may round as it likes.
-            let mut shifts = vec![0.0; (2 * rows * columns) as usize];
+            // Moved by parts of a cell.
             if painter.is_some() {
                 let pan = Flow::uniform(frame.size, [0.7, -0.45]);
                 engine.carry(&pan, Growth::default()).unwrap();
@@ -213,13 +207,13 @@ fn the_engine_shows_what_the_trainer_shows() {
                 }
                 let cells = automaton.cells([height, width], stroke).unwrap();
                 let flow = Some((flow, vec![1.0; width * height]));
-                let moved = Moved::along(flow, [height, width], Some(&cells), &mut shifts);
+                let warp = Warp::along(flow, [height, width], Some(&cells));
                 let change = Change {
                     source: automaton.source(&frames, stroke),
                     fresh: unfrozen(&automaton, &state).zeros_like(),
-                    grid: moved.grid,
-                    sampling: moved.sampling,
-                    covered: moved.covered,
+                    grid: warp.grid,
+                    border: model.architecture.border,
+                    covered: warp.covered,
                     growth: Grown::default(),
                 };
                 let moved = change.apply(&unfrozen(&automaton, &state));
@@ -231,7 +225,6 @@ fn the_engine_shows_what_the_trainer_shows() {
             let canvas = Canvas {
                 frames: frames.shallow_clone(),
                 stroke,
-                shifts: Some(Tensor::from_slice(&shifts).reshape([1, 2, rows, columns])),
             };
             let rule = automaton.rule();
             let picture = rule.picture(&unfrozen(&automaton, &of_engine), Some(&canvas));
@@ -278,27 +271,25 @@ fn segments(automaton: &Automaton, frames: &[Tensor; 3]) -> Vec<Segment> {
     let size = frames[0].size()[2] as usize;
     let cells = automaton.cells([size; 2], 1.0).unwrap();
     let [rows, columns] = cells.count().map(|n| n as i64);
-    let mut shifts = vec![0.0; (2 * rows * columns) as usize];
     let shot = Shot::pan(0, [100, 100], [2.3, -1.4]);
     let flows = [None, Some(shot.next(size).flow(&shot, size, size)), None];
     let mut segments = Vec::new();
     for (i, (flow, steps)) in flows.into_iter().zip([3, 0, 2]).enumerate() {
         let frame = frames[i].shallow_clone();
-        let moved = Moved::along(flow, [size; 2], Some(&cells), &mut shifts);
+        let warp = Warp::along(flow, [size; 2], Some(&cells));
         segments.push(Segment {
             change: (i > 0).then(|| Change {
                 source: automaton.source(&frame, 1.0),
                 fresh: Tensor::full([1, 1, rows, columns], 0.1, (Kind::Float, Device::Cpu)),
-                grid: moved.grid,
-                sampling: moved.sampling,
-                covered: moved.covered,
+                grid: warp.grid,
+                border: automaton.architecture().border,
+                covered: warp.covered,
                 growth: Grown::default(),
             }),
             steps,
             canvas: Some(Canvas {
                 frames: frame,
                 stroke: 1.0,
-                shifts: Some(Tensor::from_slice(&shifts).reshape([1, 2, rows, columns])),
             }),
         });
     }

@@ -4,7 +4,7 @@ use nca::model::Model;
 use nca_train::data::content::grid;
 use nca_train::data::motion::Shot;
 use nca_train::rule::automaton::Automaton;
-use nca_train::rule::rollout::{Change, Growth, Rollout, Sampling, Segment};
+use nca_train::rule::rollout::{Change, Growth, Rollout, Segment};
 use tch::{Device, Kind, Tensor};
 
 use crate::slopes::assert_are_slopes;
@@ -20,7 +20,7 @@ fn segments(automaton: &Automaton, starts: &[Tensor; 2]) -> Vec<Segment> {
         Some(Change {
             source: start.narrow(1, 0, frozen),
             grid: grid(flow, SIZE, SIZE, Device::Cpu),
-            sampling: Sampling::Bicubic,
+            border: model.architecture.border,
             covered: Tensor::from_slice(covered).reshape([1, 1, n, n]),
             fresh: start.narrow(1, frozen, updated),
             growth: Growth::default(),
@@ -138,9 +138,9 @@ fn states_that_are_not_kept_are_computed_again() {
 fn what_is_uncovered_grows_at_once() {
     let golden = crate::common::workspace().join("tests/golden");
     let n = SIZE as i64;
-    for (name, sampling, ring) in [
-        ("unusual.safetensors", Sampling::Bicubic, 0),
-        ("painter/cells-1.safetensors", Sampling::Nearest, 2),
+    for (name, ring) in [
+        ("unusual.safetensors", 0),
+        ("painter/cells-1.safetensors", 2),
     ] {
         let model = Model::load(&golden.join(name)).unwrap();
         let automaton = Automaton::of(&model, Device::Cpu);
@@ -157,16 +157,14 @@ fn what_is_uncovered_grows_at_once() {
         let mut change = Change {
             source: start.narrow(1, 0, frozen),
             grid: still.expand([2, -1, -1, -1], false),
-            sampling,
+            border: model.architecture.border,
             covered,
             fresh: start.narrow(1, frozen, updated),
             growth: Growth::default(),
         };
         let plain = change.follow(&rule, &before);
-        change.growth = Growth {
-            states: vec![1],
-            steps: 3,
-        };
+        change.growth = Growth::of(&automaton, vec![1], 3);
+        assert_eq!(change.growth.ring as i64, ring, "{name}");
         let grown = change.follow(&rule, &before);
         assert_eq!(plain.get(0), grown.get(0), "{name}");
         let kept = 10 - ring;

@@ -188,7 +188,7 @@ fn prepare(config: &Config, device: Device) -> anyhow::Result<(Trainer, Content)
                 features::Features::Patches
             } else {
                 features::Features::Networks {
-                    networks,
+                    networks: networks.into_iter().map(Vgg::repeating_edges).collect(),
                     content: config.content_layer,
                 }
             };
