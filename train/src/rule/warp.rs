@@ -115,7 +115,7 @@ pub fn warp(values: &Tensor, grid: &Tensor, border: Border) -> Tensor {
         for (column, across) in columns.iter().zip(&across) {
             let place = (row * width + column).flatten(1, 2).unsqueeze(1);
             let weight = (down * across).flatten(1, 2).unsqueeze(1);
-            sum = sum + flat.gather(2, &place.expand([-1, channels, -1], false), false) * weight;
+            sum += flat.gather(2, &place.expand([-1, channels, -1], false), false) * weight;
         }
     }
     sum.reshape([batch, channels, height, width])

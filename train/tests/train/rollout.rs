@@ -20,7 +20,7 @@ fn segments(automaton: &Automaton, starts: &[Tensor; 2]) -> Vec<Segment> {
         Some(Change {
             source: start.narrow(1, 0, frozen),
             grid: grid(flow, SIZE, SIZE, Device::Cpu),
-            border: model.architecture.border,
+            border: automaton.architecture().border,
             covered: Tensor::from_slice(covered).reshape([1, 1, n, n]),
             fresh: start.narrow(1, frozen, updated),
             growth: Growth::default(),
