@@ -252,7 +252,7 @@ fn whole_cells_move_as_they_are() {
     let flow = Flow::uniform(size, [-12.0, 8.0]);
     engine.carry(&flow, Growth::default()).unwrap();
     let after = engine.state().unwrap();
-    let cells = before.size;
+    let cells = before.size();
     for channel in 6..15 {
         let [before, after] = [&before, &after].map(|state| state.channel(channel));
         for y in 0..cells.height - 2 {
@@ -290,7 +290,7 @@ fn what_cannot_be_moved_starts_anew() {
     let [mut dx, mut dy, mut confidence] = [(); 3].map(|()| vec![0.0; size.width]);
     let mut count = 0;
     for y in 0..16 {
-        flow.write_row(y, state.size, &mut dx, &mut dy, &mut confidence);
+        flow.write_row(y, state.size(), &mut dx, &mut dy, &mut confidence);
         for x in (0..24).filter(|x| trust(confidence[*x]) == 0.0) {
             count += 1;
             for channel in 6..15 {

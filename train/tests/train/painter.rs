@@ -110,7 +110,7 @@ fn cells_and_pictures_agree_with_the_goldens() {
                 source: automaton.source(frame, stroke),
                 fresh: unfrozen(&automaton, at).zeros_like(),
                 grid: warp.grid,
-                border: model.architecture.border,
+                border: model.architecture().border,
                 covered: warp.covered,
                 growth: Grown::default(),
             };
@@ -212,7 +212,7 @@ fn the_engine_shows_what_the_trainer_shows() {
                     source: automaton.source(&frames, stroke),
                     fresh: unfrozen(&automaton, &state).zeros_like(),
                     grid: warp.grid,
-                    border: model.architecture.border,
+                    border: model.architecture().border,
                     covered: warp.covered,
                     growth: Grown::default(),
                 };

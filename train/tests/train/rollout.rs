@@ -157,7 +157,7 @@ fn what_is_uncovered_grows_at_once() {
         let mut change = Change {
             source: start.narrow(1, 0, frozen),
             grid: still.expand([2, -1, -1, -1], false),
-            border: model.architecture.border,
+            border: model.architecture().border,
             covered,
             fresh: start.narrow(1, frozen, updated),
             growth: Growth::default(),
