@@ -536,7 +536,8 @@ fn in_the_middle_of_an_iteration() {
     let size = args.iter().position(|arg| *arg == "--size").unwrap();
     args[size + 1] = "512";
     let mut command = train(folder.path(), &args);
-    command.args(["1", "-o", "long.pt", "--warmup", "1024", "--threads", "1"]);
+    command.args(["1", "-o", "long.pt", "--preset", "pixel-live"]);
+    command.args(["--warmup", "1024", "--threads", "1"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let config = folder.path().join("long.run/config.json");
     while !config.exists() && child.try_wait().unwrap().is_none() {
