@@ -190,6 +190,10 @@ impl Stylizer {
     /// # Errors
     /// When one of them is out of its range; then nothing changes.
     pub fn set_options(&mut self, options: Options) -> Result<(), OutOfRange> {
+        // Often set for every frame, and mostly to what they are.
+        if self.options == options {
+            return Ok(());
+        }
         options.check()?;
         if self.options.motion != options.motion {
             self.motion = None;
@@ -218,6 +222,9 @@ impl Stylizer {
     }
 
     fn restyle(&mut self, frame: &mut FrameMut<'_>) -> Result<Outcome, EngineError> {
+        if frame.size().pixels() == 0 {
+            return Err(OutOfRange::new("size", frame.size(), "at least 1x1").into());
+        }
         let size = scaled(frame.size(), self.options.scale);
         let engine = match &mut self.engine {
             Some(engine) if engine.size() == size => engine,

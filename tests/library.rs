@@ -230,3 +230,16 @@ fn layers_and_models_are_whole() {
         "playback asks for 1025 steps; it can ask for at most 1024"
     );
 }
+
+#[test]
+fn frames_without_pixels_are_refused() {
+    for (width, height) in [(0, 0), (0, 7), (7, 0)] {
+        let size = Size::new(width, height);
+        let mut pixels = vec![0; 64];
+        let mut frame = FrameMut::packed(&mut pixels, 3 * width, size, Packing::RGB).unwrap();
+        let mut stylizer = sketch().build().unwrap();
+        let error = stylizer.process(&mut frame).unwrap_err();
+        let expected = format!("size is {size}; at least 1x1 is needed");
+        assert_eq!(error.to_string(), expected);
+    }
+}
