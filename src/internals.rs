@@ -8,6 +8,12 @@ pub use crate::replace::replace_file;
 pub use crate::sentence::sentence;
 pub use crate::source::{LUMA, SHIFTS, rolls};
 
+/// Slope of the cubic convolution by which states are moved.
+pub const SHARPNESS: f32 = crate::engine::SHARPNESS;
+
+/// How far around cells that start anew the others take the steps of the warm-up with them.
+pub const RING: usize = crate::engine::cpu::RING;
+
 /// Files in the making: under a name of their own until they are whole, and gone when the program
 /// is made to end before.
 pub mod unfinished {

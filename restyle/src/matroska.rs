@@ -25,46 +25,54 @@ const BLOCK: u32 = 0xa1;
 /// The largest header that is looked through; cover pictures come later.
 const LONGEST_HEADER: u64 = 1 << 24;
 
-/// The time at which a film begins: that of its first packets. One that is none, or whose first packets are not
-/// near its beginning, begins at zero.
-pub fn beginning(path: &Path) -> io::Result<gst::ClockTime> {
+/// Facts about a file that GStreamer does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The time at which the film begins: that of its first packets. One whose first packets are not near its
+    /// beginning begins at zero.
+    pub beginning: gst::ClockTime,
+    /// Whether it was written without going back to its beginning, as a stream: it has no index.
+    pub is_stream: bool,
+}
+
+/// Looks into a file. One that is no film has nothing of all this.
+pub fn facts(path: &Path) -> io::Result<Facts> {
     let mut header = Vec::new();
     File::open(path)?
         .take(LONGEST_HEADER)
         .read_to_end(&mut header)?;
     let Some(segment) = elements(&header, 0..header.len()).find(|part| part.id == SEGMENT) else {
-        return Ok(gst::ClockTime::ZERO);
+        return Ok(Facts::default());
     };
+    Ok(Facts {
+        is_stream: has_unknown_size(&header, &segment),
+        beginning: beginning(&header, segment.content),
+    })
+}
+
+/// Whether all bits of the size of a segment are set: it was not known.
+fn has_unknown_size(header: &[u8], segment: &Element) -> bool {
+    let size = header.get(segment.start + 4..segment.content.start);
+    size.and_then(<[u8]>::split_first)
+        .is_some_and(|(first, rest)| {
+            first.count_ones() == 8 - first.leading_zeros() && rest.iter().all(|byte| *byte == 0xff)
+        })
+}
+
+fn beginning(header: &[u8], segment: Range<usize>) -> gst::ClockTime {
     let mut scale = DEFAULT_SCALE;
-    for part in elements(&header, segment.content) {
+    for part in elements(header, segment) {
         match part.id {
-            INFO => scale = timestamp_scale(&header, part.content),
+            INFO => scale = timestamp_scale(header, part.content),
             CLUSTER => {
-                let ticks = first_ticks(&header, part.content);
+                let ticks = first_ticks(header, part.content);
                 let time = ticks.checked_mul(scale).filter(|time| *time < u64::MAX);
-                return Ok(gst::ClockTime::from_nseconds(time.unwrap_or_default()));
+                return gst::ClockTime::from_nseconds(time.unwrap_or_default());
             }
             _ => {}
         }
     }
-    Ok(gst::ClockTime::ZERO)
-}
-
-/// Whether a file was written without going back to its beginning, as a stream: it has no index.
-pub fn is_stream(path: &Path) -> io::Result<bool> {
-    /// More than is written before a film.
-    const START: u64 = 1 << 12;
-    let mut header = Vec::new();
-    File::open(path)?.take(START).read_to_end(&mut header)?;
-    let segment = elements(&header, 0..header.len()).find(|part| part.id == SEGMENT);
-    // All bits set: the size is not known.
-    let size = segment.and_then(|it| header.get(it.start + 4..it.content.start));
-    Ok(size.is_some_and(|size| {
-        let [first, rest @ ..] = size else {
-            return false;
-        };
-        first.count_ones() == 8 - first.leading_zeros() && rest.iter().all(|byte| *byte == 0xff)
-    }))
+    gst::ClockTime::ZERO
 }
 
 /// The earliest time of the packets in a cluster.
@@ -243,7 +251,7 @@ mod tests {
             (&[], false),
         ] {
             std::fs::write(&path, [&head[..], size, &[0xec, 0x82, 0, 0]].concat()).unwrap();
-            assert_eq!(is_stream(&path).unwrap(), expected, "{size:?}");
+            assert_eq!(facts(&path).unwrap().is_stream, expected, "{size:?}");
         }
     }
 

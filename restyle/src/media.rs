@@ -105,9 +105,10 @@ pub fn probe(path: &Path) -> Result<Media> {
         // Those that nothing decodes have no name.
         .find(|stream| !stream.is_image() && stream.stream_id().is_some())
         .ok_or_else(|| no_video(&info))?;
-    let (beginning, is_stream) = match is_in(&info, &MATROSKA) {
-        true => (matroska::beginning(path)?, matroska::is_stream(path)?),
-        false => (gst::ClockTime::ZERO, false),
+    let is_matroska = is_in(&info, &MATROSKA);
+    let of_matroska = match is_matroska {
+        true => matroska::facts(path)?,
+        false => matroska::Facts::default(),
     };
     Ok(Media {
         uri,
@@ -126,17 +127,17 @@ pub fn probe(path: &Path) -> Result<Media> {
         duration: info.duration().filter(|duration| !duration.is_zero()),
         times: if is_in(&info, &["video/mpegts", "video/mpeg", "video/x-cdxa"]) {
             Times::AfterFirst
-        } else if is_in(&info, &MATROSKA) {
+        } else if is_matroska {
             // Of streams that begin late, the first segment begins with the first packet, at a time of zero.
-            Times::Position(beginning)
+            Times::Position(of_matroska.beginning)
         } else {
             Times::Stream
         },
         // Seeks go by times from zero on; in fragments, GStreamer counts from another place after a seek.
         seeks_exactly: info.is_seekable()
             && seeks_exactly(&info, &video)
-            && beginning.is_zero()
-            && !is_stream
+            && of_matroska.beginning.is_zero()
+            && !of_matroska.is_stream
             && !facts.is_fragmented,
     })
 }

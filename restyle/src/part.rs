@@ -51,6 +51,14 @@ impl Missed {
     pub const NAME: &str = "missed-part";
 }
 
+impl std::error::Error for Missed {}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the part that was asked for was not found in the file")
+    }
+}
+
 /// A film, or its picture, that ends before the part begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Over {
@@ -87,13 +95,5 @@ impl Over {
             end: message.get("end").ok()?,
             start: message.get("start").ok()?,
         })
-    }
-}
-
-impl std::error::Error for Missed {}
-
-impl fmt::Display for Missed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the part that was asked for was not found in the file")
     }
 }

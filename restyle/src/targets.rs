@@ -85,8 +85,10 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
         let paths = entries.map(|entry| entry.map(|entry| entry.path()));
         paths.collect()
     };
-    let mut files =
-        read().map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+    let mut files = read().map_err(|error| {
+        let reason = nca::internals::sentence(&error);
+        format!("{} cannot be read: {reason}", folder.display())
+    })?;
     let is_hidden = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default();
         name.as_encoded_bytes().starts_with(b".")
@@ -110,8 +112,8 @@ pub fn refuse_to_lose(
 ) -> Result<(), String> {
     let place = Place::of(settings);
     let inputs = targets.iter().map(|target| target.input.as_path());
-    let read = inputs.chain(model.map(Path::new));
-    match read.into_iter().find(|read| Place::of(read) == place) {
+    let mut read = inputs.chain(model.map(Path::new));
+    match read.find(|read| Place::of(read) == place) {
         Some(read) => Err(format!(
             "{} is read and would be replaced by the file of settings",
             read.display()

@@ -34,8 +34,6 @@ struct Input {
     priming: u32,
     /// When the last of all that was written ends, in nanoseconds.
     end: Arc<AtomicU64>,
-    /// It came to its end before its format was known.
-    is_unknown: Arc<AtomicBool>,
 }
 
 /// A pipeline that writes a video file.
@@ -116,25 +114,8 @@ impl Writer {
             pad: pad.clone(),
             priming,
             end,
-            is_unknown: Self::is_never_known(&pad),
         });
         Ok(pad)
-    }
-
-    /// Whether a track ends before its format is known, as one does whose encoder was given nothing.
-    fn is_never_known(pad: &gst::Pad) -> Arc<AtomicBool> {
-        let is_unknown: Arc<AtomicBool> = Arc::default();
-        let found = Arc::clone(&is_unknown);
-        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
-            let has_ended = info
-                .event()
-                .is_some_and(|event| event.type_() == gst::EventType::Eos);
-            if has_ended && !pad.has_current_caps() {
-                found.store(true, Ordering::Relaxed);
-            }
-            gst::PadProbeReturn::Ok
-        });
-        is_unknown
     }
 
     /// When the last of what was written of these kinds ends.
@@ -165,8 +146,9 @@ impl Writer {
             start.is_some_and(|start| start.stream_flags().contains(flag))
         };
         let inputs = self.inputs.borrow();
-        // What muxers make of the others is taken out of the file.
-        let is_known = |input: &&Input| !input.is_unknown.load(Ordering::Relaxed);
+        // The format of a track whose encoder was given nothing never came. What muxers make of it is taken out
+        // of the file.
+        let is_known = |input: &&Input| input.pad.has_current_caps();
         let inputs: Vec<_> = inputs.iter().filter(is_known).collect();
         // Some kinds of files say which tracks play from the start, some which do not, most nothing.
         let is_one_selected = inputs.iter().any(|input| says(input, Flags::SELECT));

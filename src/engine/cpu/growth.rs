@@ -78,7 +78,7 @@ pub(super) fn spans(blocks: &[bool], width: usize) -> impl Iterator<Item = Range
 /// Large rules that are trained with all cells stepping at once go out of bounds beside cells that
 /// never answer: the trial models of `models/unfinished` within six frames of a film. One ring of cells keeps
 /// them in bounds.
-const RING: usize = 2;
+pub(crate) const RING: usize = 2;
 
 /// Where cells grow: how much of a step each takes, and the blocks that they are in.
 pub(super) struct Growing {

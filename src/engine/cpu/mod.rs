@@ -35,6 +35,7 @@ use crate::source::SourceChannels;
 use crate::{Cancel, Size, State, noise, pool};
 use carry::{CarryRow, CarryScratch};
 use grid::{Grid, HALO, fill_halo};
+pub(crate) use growth::RING;
 use growth::{Blocks, GrowRow, Growing};
 pub use isa::Isa;
 use kernel::{Scratch, StepRow};

@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::rule::automaton::{Automaton, Canvas, Gradients, Rule, Sums, unfrozen};
 use crate::rule::warp::warp;
+use nca::internals::RING;
 use nca::model::Border;
 
 /// Steps on one frame.
@@ -51,8 +52,6 @@ pub struct Growth {
 impl Growth {
     /// Of those states of a batch, over so many steps.
     pub fn of(automaton: &Automaton, states: Vec<i64>, steps: u32) -> Self {
-        /// As in the engines.
-        const RING: usize = 2;
         let has_painter = automaton.architecture().painter.is_some();
         let ring = if has_painter { RING } else { 0 };
         Self {

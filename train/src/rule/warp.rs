@@ -5,10 +5,8 @@ use tch::{Device, Kind, Tensor};
 use crate::data::content;
 use crate::data::motion::Shot;
 use crate::rule::cells::{Cells, normalised};
+use nca::internals::SHARPNESS;
 use nca::model::Border;
-
-/// Slope of the cubic convolution by which engines sample states (docs/motion.md).
-const SLOPE: f64 = -0.6;
 
 /// Where the cells of a moved state come from.
 pub struct Warp {
@@ -56,18 +54,21 @@ fn at_cells(cells: &Cells, flow: &[f32], covered: &[f32]) -> (Vec<f32>, Vec<f32>
         let was = half * f64::from(flow[2 * (y * picture[1] + x) + 1 - axis]);
         (was - ([y, x][axis] as f64 + 0.5 - half)) / k
     };
+    // The two pixels around each centre along an axis, which may lie beyond the edge.
+    let around = |axis: usize| -> Vec<_> {
+        let last = picture[axis] - 1;
+        let cells = (0..[rows, columns][axis]).map(|cell| {
+            let at = ((cell as f64 + 0.5) * k - 0.5).clamp(0.0, last as f64);
+            let first = at as usize;
+            (first, (first + 1).min(last), at - first as f64)
+        });
+        cells.collect()
+    };
+    let (down, across) = (around(0), around(1));
     let mut places = Vec::with_capacity(2 * rows * columns);
     let mut inside = Vec::with_capacity(rows * columns);
-    for y in 0..rows {
-        for x in 0..columns {
-            // The four pixels around the centre; it may lie beyond the edge.
-            let [(top, bottom, down), (left, right, across)] =
-                [(0, y), (1, x)].map(|(axis, cell)| {
-                    let last = picture[axis] - 1;
-                    let at = ((cell as f64 + 0.5) * k - 0.5).clamp(0.0, last as f64);
-                    let first = at as usize;
-                    (first, (first + 1).min(last), at - first as f64)
-                });
+    for (y, &(top, bottom, down)) in down.iter().enumerate() {
+        for (x, &(left, right, across)) in across.iter().enumerate() {
             let [v, u] = [0, 1].map(|axis| {
                 let [above, below] = [top, bottom].map(|y| {
                     let [left, right] = [left, right].map(|x| motion(axis, [y, x]));
@@ -123,7 +124,8 @@ pub fn warp(values: &Tensor, grid: &Tensor, border: Border) -> Tensor {
 
 /// How much the four cells around a place weigh that lies so far after the second of them.
 fn weights(t: &Tensor) -> [Tensor; 4] {
-    let near = |d: &Tensor| ((SLOPE + 2.0) * d - (SLOPE + 3.0)) * d.square() + 1.0;
-    let far = |d: &Tensor| SLOPE * (((d - 5.0) * d + 8.0) * d - 4.0);
+    let slope = f64::from(SHARPNESS);
+    let near = |d: &Tensor| ((slope + 2.0) * d - (slope + 3.0)) * d.square() + 1.0;
+    let far = |d: &Tensor| slope * (((d - 5.0) * d + 8.0) * d - 4.0);
     [far(&(t + 1.0)), near(t), near(&(1.0 - t)), far(&(2.0 - t))]
 }
